@@ -1,0 +1,57 @@
+"""Opening a bundle folder: the files are there, agree with the lock, and with each other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from birdnet_deploy.artifacts import BUNDLE_FILES, CONFIG_FILE, LABELS_FILE, LOCK_FILE, MODEL_FILE, Bundle
+from birdnet_deploy.errors import ModelError, UsageError
+from birdnet_deploy.model.config import read_config
+from birdnet_deploy.model.labels import read_labels
+from birdnet_deploy.support.hashes import sha256_file
+
+
+def is_bundle(path: Path) -> bool:
+    """Says whether a folder looks like a bundle: it has a lock and a model."""
+    return (path / LOCK_FILE).is_file() and (path / MODEL_FILE).is_file()
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Gives the bundle in a folder, without TensorFlow.
+
+    Raises: UsageError (exit 2) where the folder is none; ModelError (exit 3) where a file is missing or damaged.
+    """
+    if not path.is_dir():
+        raise UsageError("no such bundle folder", where=path, fix="make one with: birdnet-deploy convert MODEL.keras")
+    missing = [name for name in BUNDLE_FILES if not (path / name).is_file()]
+    if missing:
+        raise ModelError(f"not a whole bundle, {', '.join(missing)} missing", where=path, fix="run convert again")
+    return Bundle(
+        path=path,
+        model_sha256=sha256_file(path / MODEL_FILE),
+        lock_sha256=sha256_file(path / LOCK_FILE),
+        labels=read_labels(path / LABELS_FILE),
+        config=read_config(path / CONFIG_FILE),
+        lock=read_lock(path / LOCK_FILE),
+    )
+
+
+def read_lock(path: Path) -> dict[str, Any]:
+    """Gives the content of a ``birdnet.lock``.
+
+    Raises: ModelError (exit 3) where it is not a JSON object with a ``files`` table.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"not a readable lock ({error})", where=path, fix="run convert again") from error
+    if not isinstance(data, dict) or not isinstance(data.get("files"), dict):
+        raise ModelError("not a birdnet.lock", where=path, fix="run convert again")
+    return data
+
+
+def stale_files(bundle: Bundle) -> list[str]:
+    """Gives the names of files whose SHA-256 is not the one in the lock."""
+    return [name for name, digest in sorted(bundle.lock["files"].items()) if sha256_file(bundle.path / name) != digest]

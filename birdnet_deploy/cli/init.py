@@ -1,0 +1,28 @@
+"""``birdnet-deploy init``: writes the commented settings file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from birdnet_deploy.errors import OutputRefused, UsageError
+from birdnet_deploy.settings import SETTINGS_FILE, settings_template
+from birdnet_deploy.support.files import replaced_text
+
+
+@click.command("init")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path())
+@click.option("--force", is_flag=True, help="Replace a file that is there; the old one is kept as .bak.")
+def command(folder: Path, force: bool) -> None:
+    """Write a commented birdnet-deploy.toml into FOLDER (here by default)."""
+    if not folder.is_dir():
+        raise UsageError("no such folder", where=folder, fix="make it first")
+    path = folder / SETTINGS_FILE
+    if path.exists():
+        if not force:
+            raise OutputRefused("is there already", where=path, fix="edit it, or --force (keeps it as .bak)")
+        path.replace(path.with_name(f"{SETTINGS_FILE}.bak"))
+    with replaced_text(path) as file:
+        file.write(settings_template())
+    click.echo(f"wrote {path}: remove the # of a line to set it")

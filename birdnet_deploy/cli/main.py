@@ -1,0 +1,98 @@
+"""The command line: commands are imported when they are used, and errors become one line and an exit code here."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from birdnet_deploy import __version__
+from birdnet_deploy.errors import INTERRUPTED_EXIT_CODE, DeployError
+
+# command -> module below birdnet_deploy.cli, one-line help: listed without importing the command
+COMMANDS = {
+    "init": ("init", "Write a commented birdnet-deploy.toml."),
+    "convert": ("convert", "Quantize a trained .keras model to a full-int8 bundle."),
+    "validate": ("validate", "Check a bundle or .tflite against the NPU's and engine's rules."),
+    "rule": ("rule", "Explain a rule of validate."),
+    "generate": ("generate", "Render a firmware project from a bundle."),
+    "build": ("build", "Compile a rendered project."),
+    "run": ("run", "Run the firmware over recordings and check every window."),
+    "deploy": ("deploy", "All of it: convert, validate, generate, build, run."),
+    "model": ("model", "Build or summarise a model of the DS-CNN family."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Gives the command names in the order of the work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Gives a command by name, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"birdnet_deploy.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the command list from the table above."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="birdnet-deploy")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """Take a trained Keras DS-CNN bird-sound classifier, full int8, onto a Cortex-M55, and read it back.
+
+    Without a board everything runs on an emulated Cortex-M55 (QEMU mps3-an547).
+    """
+
+
+def entry(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits; the one place that maps errors to exit codes."""
+    args = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in args
+    # --debug is taken anywhere on the line, so that it can be added at the end of the command that failed
+    args = [*(["--debug"] if debug else []), *(arg for arg in args if arg != "--debug")]
+    try:
+        status = main.main(args=args, prog_name="birdnet-deploy", standalone_mode=False)
+        code = status if isinstance(status, int) else 0
+    except click.exceptions.Abort:
+        code = _complain("interrupted", INTERRUPTED_EXIT_CODE)
+    except KeyboardInterrupt:
+        code = _complain("interrupted", INTERRUPTED_EXIT_CODE)
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        code = 2 if isinstance(error, click.UsageError) else 1
+    except BrokenPipeError:
+        _drop_stdout()
+        code = 0
+    except DeployError as error:
+        if debug:
+            raise
+        code = _complain(f"error: {error.line}", error.exit_code)
+    except Exception as error:
+        if debug:
+            raise
+        text = " ".join(str(error).split())
+        code = _complain(f"internal error: {type(error).__name__}: {text} -> run again with --debug and report it", 1)
+    sys.exit(code)
+
+
+def _complain(text: str, code: int) -> int:
+    click.echo(text, err=True)
+    return code
+
+
+def _drop_stdout() -> None:
+    """Points stdout at nothing, so that the interpreter does not fail again when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

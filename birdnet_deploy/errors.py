@@ -1,0 +1,110 @@
+"""Every error that a user can meet: class -> exit code -> what happened, where, what to do.
+
+The command line maps these in one place (``cli/main.py``): one line on stderr, the class's exit code, no
+traceback without ``--debug``. Library code raises them and never prints or exits.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DeployError(Exception):
+    """The base of all expected failures.
+
+    ``what`` says what happened, ``where`` names the object (a path, a key, a tensor, a record) and ``fix``
+    what to do. The text is one line: ``<where>: <what> -> <fix>``.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, where: object = None, fix: str | None = None) -> None:
+        self.what = what
+        self.where = None if where is None else str(where)
+        self.fix = fix
+        super().__init__(self.line)
+
+    @property
+    def line(self) -> str:
+        """The whole message on one line; control characters of hostile names are escaped."""
+        text = self.what if self.where is None else f"{self.where}: {self.what}"
+        if self.fix:
+            text = f"{text} -> {self.fix}"
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+class InternalError(DeployError):
+    """A mistake of this project's own, such as a template variable that nobody gave."""
+
+    exit_code = 1
+
+
+class UsageError(DeployError):
+    """The command or a path on it is wrong."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """``birdnet-deploy.toml`` or ``*_model_config.json`` holds a key or value that is not valid."""
+
+
+class ModelError(DeployError):
+    """The ``.keras`` or ``.tflite`` file cannot be read, is unsafe, or cannot be deployed."""
+
+    exit_code = 3
+
+
+class LabelsError(DeployError):
+    """The label file is not one clean label a line, or does not match the model."""
+
+    exit_code = 3
+
+
+class CalibrationError(DeployError):
+    """There are no usable recordings to calibrate or evaluate on."""
+
+    exit_code = 3
+
+
+class AudioError(DeployError):
+    """A recording cannot be read or holds values that are no sound."""
+
+    exit_code = 3
+
+
+class CheckFailed(DeployError):
+    """A check or gate ran and the result is not good enough."""
+
+    exit_code = 4
+
+
+class OutputRefused(DeployError):
+    """The output folder is not ours to replace, or was edited by hand."""
+
+    exit_code = 5
+
+
+class ToolchainError(DeployError):
+    """A tool is missing, too old, hangs or gives no output."""
+
+    exit_code = 6
+
+
+class BuildError(ToolchainError):
+    """The compiler or linker refused the project."""
+
+
+class BoardError(DeployError):
+    """A port, board or flash step failed, or the firmware carries another model."""
+
+    exit_code = 7
+
+
+class ProtocolError(DeployError):
+    """The readback is incomplete, corrupt or silent."""
+
+    exit_code = 8
+
+
+INTERRUPTED_EXIT_CODE = 130

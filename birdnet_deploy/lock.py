@@ -1,0 +1,46 @@
+"""``birdnet.lock``: what a bundle was made from, written by ``convert`` only."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from birdnet_deploy import __version__
+from birdnet_deploy.artifacts import BUNDLE_FILES, LOCK_FILE, SourceModel
+from birdnet_deploy.support import jsonfile
+from birdnet_deploy.support.hashes import sha256_file
+
+SCHEMA_VERSION = 1
+_PACKAGES = ("tensorflow", "keras", "numpy", "ai-edge-litert", "soundfile", "soxr")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def write_lock(
+    folder: Path, source: SourceModel, calibration: Mapping[str, Any], options: Mapping[str, Any]
+) -> None:
+    """Writes the lock of a staged bundle: SHA-256 of its files and of the source model, the calibration manifest,
+    the options of ``convert`` and the versions of the tools. It names no absolute path and no time.
+    """
+    files = {name: sha256_file(folder / name) for name in BUNDLE_FILES if name != LOCK_FILE}
+    lock = {
+        "schema_version": SCHEMA_VERSION,
+        "source_model": {"name": source.path.name, "sha256": source.sha256},
+        "files": files,
+        "calibration": dict(calibration),
+        "options": dict(options),
+        "versions": {
+            "birdnet-deploy": __version__,
+            "python": platform.python_version(),
+            **{package: _version(package) for package in _PACKAGES},
+        },
+    }
+    jsonfile.write(folder / LOCK_FILE, lock)

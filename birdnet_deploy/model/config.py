@@ -1,0 +1,237 @@
+"""``*_model_config.json``: what the model was trained on, read once, checked once.
+
+Everything that depends on the input contract (host frontend, firmware tables, validator, readback) takes a
+``ModelConfig``; nobody else reads the JSON.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from birdnet_deploy.errors import ConfigError
+
+FRONTENDS = ("librosa", "hybrid", "raw", "mfcc", "log_mel")
+FRONTEND_ALIASES = {"precomputed": "librosa", "tf": "raw"}
+MAG_SCALES = ("none", "pwl", "pcen", "db")
+INPUT_COMPRESSIONS = ("none", "sqrt", "log")
+ACTIVATIONS = ("none", "softmax", "sigmoid")
+
+# Keys that files of this family carry beside those that the input contract needs; kept, never interpreted here.
+KEPT_KEYS = frozenset({
+    "embeddings_size", "alpha", "depth_multiplier", "frontend_trainable", "use_se", "se_reduction",
+    "use_inverted_residual", "expansion_factor", "use_attention_pooling", "dropout_rate", "weight_decay",
+    "class_activation", "train_mel_scale",
+})  # fmt: skip
+MAX_SAMPLES = 65536  # ST: every axis of every tensor < 65536 (facts of the STM32N6)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The input contract's parameters of one model.
+
+    ``sample_rate`` in Hz, ``chunk_duration`` in s, ``fft_length`` and ``hop_length`` in samples,
+    ``input_shape`` without batch. ``output_activation`` is what the host still has to apply to the outputs.
+    """
+
+    sample_rate: int
+    chunk_duration: float
+    audio_frontend: str
+    spec_width: int = 256
+    num_mels: int = 64
+    fft_length: int = 512
+    n_mfcc: int = 20
+    mag_scale: str = "none"
+    input_compression: str = "none"
+    output_activation: str = "none"
+    num_classes: int | None = None
+    class_names: tuple[str, ...] | None = None
+    input_shape: tuple[int, ...] | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def window_samples(self) -> int:
+        """Samples in one window, ``int(sample_rate * chunk_duration)``."""
+        return int(self.sample_rate * self.chunk_duration)
+
+    @property
+    def hop_length(self) -> int:
+        """Samples between spectrogram frames, ``window_samples // spec_width``."""
+        return self.window_samples // self.spec_width
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The model's input shape without batch; rows of a spectrogram follow ``input_shape`` where it is known."""
+        if self.input_shape is not None:
+            return self.input_shape
+        rows = {"hybrid": self.fft_length // 2 + 1, "mfcc": self.n_mfcc}.get(self.audio_frontend, self.num_mels)
+        return (self.window_samples, 1) if self.audio_frontend == "raw" else (rows, self.spec_width, 1)
+
+    def with_(self, **changes: Any) -> ModelConfig:
+        """Gives a copy with some fields replaced."""
+        return replace(self, **changes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Gives the mapping that ``model_config.json`` of a bundle holds; reading it back gives an equal config."""
+        known: dict[str, Any] = {
+            "sample_rate": self.sample_rate,
+            "chunk_duration": self.chunk_duration,
+            "audio_frontend": self.audio_frontend,
+            "spec_width": self.spec_width,
+            "num_mels": self.num_mels,
+            "fft_length": self.fft_length,
+            "n_mfcc": self.n_mfcc,
+            "hop_length": self.hop_length,
+            "mag_scale": self.mag_scale,
+            "input_compression": self.input_compression,
+            "output_activation": self.output_activation,
+            "input_shape": list(self.shape),
+        }
+        if self.num_classes is not None:
+            known["num_classes"] = self.num_classes
+        if self.class_names is not None:
+            known["class_names"] = list(self.class_names)
+        return {**dict(self.extra), **known}
+
+
+_INTEGERS = {
+    "sample_rate": (1000, 384_000),
+    "spec_width": (1, MAX_SAMPLES - 1),
+    "num_mels": (1, 4096),
+    "fft_length": (16, 16384),
+    "n_mfcc": (1, 4096),
+    "num_classes": (1, 16000),
+}
+_CHOICES = {
+    "mag_scale": MAG_SCALES,
+    "input_compression": INPUT_COMPRESSIONS,
+    "output_activation": ACTIVATIONS,
+}
+_OTHER_KEYS = ("chunk_duration", "audio_frontend", "hop_length", "class_names", "input_shape")
+KNOWN_KEYS = frozenset({*_INTEGERS, *_CHOICES, *_OTHER_KEYS, *KEPT_KEYS})
+
+
+def _integer(key: str, value: Any, where: object) -> int:
+    low, high = _INTEGERS[key]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or value != int(value):
+        raise ConfigError(f"{key} is {value!r}, not a whole number", where=where, fix=f"give {low} to {high}")
+    if not low <= value <= high:
+        raise ConfigError(f"{key} is {value!r}, out of range", where=where, fix=f"give {low} to {high}")
+    return int(value)
+
+
+def _duration(value: Any, where: object) -> float:
+    fix = "give the seconds of one window, above 0 and up to 60"
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ConfigError(f"chunk_duration is {value!r}, not a number", where=where, fix=fix)
+    if not 0 < value <= 60:
+        raise ConfigError(f"chunk_duration is {value!r}, out of range", where=where, fix=fix)
+    return value
+
+
+def _choice(key: str, value: Any, valid: tuple[str, ...], where: object) -> str:
+    if isinstance(value, str) and value in valid:
+        return value
+    near = difflib.get_close_matches(str(value), valid, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ConfigError(f"{key} is {value!r}", where=where, fix=f"{hint}valid: {', '.join(valid)}")
+
+
+def _frontend(value: Any, where: object) -> str:
+    name = FRONTEND_ALIASES.get(value, value) if isinstance(value, str) else value
+    return _choice("audio_frontend", name, FRONTENDS, where)
+
+
+def _class_names(value: Any, where: object) -> tuple[str, ...]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(name, str) for name in value):
+        raise ConfigError("class_names is not a list of names", where=where, fix="give a list of strings")
+    return tuple(value)
+
+
+def _input_shape(value: Any, where: object) -> tuple[int, ...]:
+    good = isinstance(value, (list, tuple)) and all(type(n) is int and n > 0 for n in value)
+    if not good or len(value) not in (2, 3):
+        raise ConfigError(f"input_shape is {value!r}", where=where, fix="give the input's shape without batch")
+    return tuple(value)
+
+
+def _check_keys(data: Mapping[str, Any], where: object) -> dict[str, Any]:
+    """Gives the unknown keys, to be kept; a near miss of a known key is an error (F20)."""
+    unknown = {}
+    for key in sorted(set(data) - KNOWN_KEYS):
+        near = difflib.get_close_matches(key, KNOWN_KEYS, n=1, cutoff=0.84)
+        if near:
+            raise ConfigError(f"unknown key {key!r}", where=where, fix=f"did you mean {near[0]!r}?")
+        unknown[key] = data[key]
+    return unknown
+
+
+def _check_consistency(config: ModelConfig, data: Mapping[str, Any], where: object) -> None:
+    hop = data.get("hop_length")
+    if config.audio_frontend != "raw" and hop is not None and hop != config.hop_length:
+        raise ConfigError(
+            f"hop_length is {hop!r} but int(sample_rate*chunk_duration)//spec_width is {config.hop_length}",
+            where=where, fix="remove hop_length or mend sample_rate, chunk_duration or spec_width",
+        )  # fmt: skip
+    if config.audio_frontend == "raw" and config.window_samples >= MAX_SAMPLES:
+        raise ConfigError(
+            f"raw input of sample_rate*chunk_duration={config.window_samples} samples is not below {MAX_SAMPLES}",
+            where=where, fix="use 16000 Hz, 2 s windows, or the hybrid or librosa frontend",
+        )  # fmt: skip
+    if config.audio_frontend != "raw" and config.hop_length < 1:
+        raise ConfigError("spec_width has more frames than the window has samples", where=where, fix="lower spec_width")
+    names, count = config.class_names, config.num_classes
+    if names is not None and count is not None and len(names) != count:
+        raise ConfigError(f"num_classes is {count} but class_names has {len(names)}", where=where, fix="mend one")
+
+
+def config_from_mapping(data: Mapping[str, Any], *, where: object = "model config") -> ModelConfig:
+    """Gives the checked config of a mapping with the keys of ``*_model_config.json``.
+
+    ``sample_rate``, ``chunk_duration`` and ``audio_frontend`` are required. Keys that no one here knows are kept
+    in ``extra``.
+
+    Raises: ConfigError (exit 2) for a missing key, a near miss of a key, or a value that is not valid.
+    """
+    unknown = _check_keys(data, where)
+    for key in ("sample_rate", "chunk_duration", "audio_frontend"):
+        if data.get(key) is None:
+            raise ConfigError(f"{key} is missing", where=where, fix=f"add {key!r} to the config")
+    values: dict[str, Any] = {key: _integer(key, data[key], where) for key in _INTEGERS if data.get(key) is not None}
+    for key, valid in _CHOICES.items():
+        if data.get(key) is not None:
+            values[key] = _choice(key, data[key], valid, where)
+    values["chunk_duration"] = _duration(data["chunk_duration"], where)
+    values["audio_frontend"] = _frontend(data["audio_frontend"], where)
+    if data.get("class_names") is not None:
+        values["class_names"] = _class_names(data["class_names"], where)
+    if data.get("input_shape") is not None:
+        values["input_shape"] = _input_shape(data["input_shape"], where)
+    kept = {key: data[key] for key in sorted(KEPT_KEYS & set(data))}
+    config = ModelConfig(**values, extra={**kept, **unknown})
+    _check_consistency(config, data, where)
+    return config
+
+
+def unknown_keys(data: Mapping[str, Any]) -> list[str]:
+    """Gives the keys that are kept but mean nothing here, for one warning."""
+    return sorted(set(data) - KNOWN_KEYS)
+
+
+def read_config(path: Path) -> ModelConfig:
+    """Gives the config of a ``*_model_config.json`` file.
+
+    Raises: ConfigError (exit 2) where it cannot be read, is not a JSON object, or is not valid.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"not a readable JSON config ({error})", where=path, fix="name it with --config") from error
+    if not isinstance(data, dict):
+        raise ConfigError("not a JSON object", where=path, fix="name the model's config with --config")
+    return config_from_mapping(data, where=path)

@@ -1,0 +1,231 @@
+"""The stages in the order of the data. Read this first: each function is one command of the command line.
+
+    convert -> validate -> generate -> build -> run
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from birdnet_deploy import artifacts, bundle, lock
+from birdnet_deploy.artifacts import Bundle, Firmware, Project, SourceModel
+from birdnet_deploy.errors import CalibrationError, CheckFailed, UsageError
+from birdnet_deploy.settings import Settings, find_settings
+from birdnet_deploy.support import jsonfile
+from birdnet_deploy.support.progress import Progress, Silent
+from birdnet_deploy.support.publish import published
+
+if TYPE_CHECKING:
+    from birdnet_deploy.calibration.collect import CalibrationSet
+    from birdnet_deploy.quantization.convert import QuantizedModel
+
+DEFAULT_TARGET = "qemu-an547"
+SYNTHETIC = "synthetic"
+PROJECT_KEEPS = ("build", "user")
+
+
+@dataclass(frozen=True)
+class ConvertRequest:
+    """What ``convert`` is asked for; what is None comes from ``birdnet-deploy.toml`` or the model's folder.
+
+    ``calibration`` is a folder, a file, or the word ``synthetic``.
+    """
+
+    model: Path | None = None
+    calibration: str | None = None
+    evaluation: Path | None = None
+    labels: Path | None = None
+    config: Path | None = None
+    output: Path | None = None
+    head: str = "logits"
+    io: str = "int8"
+    max_windows: int | None = None
+    strict: bool = False
+    force: bool = False
+
+
+def convert(request: ConvertRequest, progress: Progress | None = None) -> Bundle:
+    """Gives the bundle of a trained ``.keras``: calibrated, quantized to full int8, measured, locked.
+
+    Raises: UsageError, ConfigError (2), ModelError, LabelsError, CalibrationError, AudioError (3), CheckFailed where
+    a gate of the settings is not met (4), OutputRefused (5). A failure leaves what was there.
+    """
+    from birdnet_deploy.calibration.features import features_of_windows
+    from birdnet_deploy.model.source import open_source
+    from birdnet_deploy.quantization.convert import quantize_model
+
+    progress = progress or Silent()
+    settings = _settings_for(request.model)
+    model = request.model or settings.model
+    if model is None:
+        raise UsageError("no model named", fix="birdnet-deploy convert MODEL.keras")
+    own = model == settings.model  # labels and config of the settings belong to the model of the settings
+    source = open_source(
+        model,
+        labels=request.labels or (settings.get_path("labels") if own else None),
+        config=request.config or (settings.get_path("config") if own else None),
+        progress=progress,
+    )
+    output = request.output or Path(f"{model.stem}_bundle")
+    with published(output, kind="bundle", force=request.force) as staging:
+        windows = _calibration_windows(request, source, settings, progress)
+        for warning in windows.warnings:
+            progress.warn(warning)
+        progress.step("computing input features")
+        calibration = features_of_windows(windows.calibration, source.config)
+        evaluation = features_of_windows(windows.evaluation, source.config)
+        quantized = quantize_model(
+            source, calibration, evaluation, head=request.head, io=request.io, progress=progress
+        )
+        _write_bundle(staging, source, windows, quantized, request, settings, progress)
+    return bundle.open_bundle(output)
+
+
+def _settings_for(model: Path | None) -> Settings:
+    """The nearest settings of the current folder, else those of the model's folder."""
+    settings = find_settings()
+    if settings.path is None and model is not None and model.parent.is_dir():
+        return find_settings(model.parent)
+    return settings
+
+
+def _calibration_windows(
+    request: ConvertRequest, source: SourceModel, settings: Settings, progress: Progress
+) -> CalibrationSet:
+    from birdnet_deploy.calibration.collect import collect_windows, synthetic_windows
+
+    asked = request.calibration or settings.get_path("convert.calibration")
+    beside = source.path.parent / "calibration"
+    if asked is None and beside.is_dir():
+        asked = beside
+    if asked is None:
+        raise CalibrationError(
+            "no recordings to calibrate on", where=source.path,
+            fix=f"birdnet-deploy convert {source.path} --calibration FOLDER_OF_RECORDINGS",
+        )  # fmt: skip
+    if asked == SYNTHETIC:
+        progress.warn("calibrated on synthetic sound: the int8 ranges are not those of birds")
+        return synthetic_windows(source.config)
+    most = request.max_windows or int(settings.values.get("convert.max_windows", 256))
+    return collect_windows(
+        Path(asked), source.config, max_windows=most, strict=request.strict, progress=progress,
+        evaluation=request.evaluation or settings.get_path("convert.evaluation"),
+    )  # fmt: skip
+
+
+def _write_bundle(
+    staging: Path, source: SourceModel, windows: CalibrationSet, quantized: QuantizedModel,
+    request: ConvertRequest, settings: Settings, progress: Progress,
+) -> None:  # fmt: skip
+    import numpy as np
+
+    from birdnet_deploy.model.labels import format_labels
+    from birdnet_deploy.quantization.fidelity import measure_fidelity
+    from birdnet_deploy.quantization.golden import make_golden
+
+    (staging / artifacts.MODEL_FILE).write_bytes(quantized.tflite)
+    (staging / artifacts.LABELS_FILE).write_text(format_labels(source.labels), encoding="utf-8", newline="\n")
+    config = source.config.with_(output_activation=quantized.output_activation, class_names=source.labels)
+    jsonfile.write(staging / artifacts.CONFIG_FILE, config.to_json())
+    progress.step("measuring what int8 changed")
+    report = measure_fidelity(quantized, windows, config)
+    _check_gates(report, settings)
+    jsonfile.write(staging / artifacts.REPORT_FILE, report)
+    np.savez(staging / artifacts.GOLDEN_FILE, **make_golden(quantized, windows, config))
+    options = {"head": request.head, "io": request.io}
+    lock.write_lock(staging, source, windows.manifest, options)
+
+
+def _check_gates(report: Mapping[str, Any], settings: Settings) -> None:
+    """Refuses a bundle that does not meet the gates that the settings name (F17)."""
+    fidelity = report.get("fidelity") or {}
+    for key, metric in (("gates.min_cosine", "cosine_mean"), ("gates.min_agreement", "top1_agreement")):
+        wanted = settings.values.get(key)
+        if wanted is None:
+            continue
+        if metric not in fidelity:
+            raise CheckFailed(f"{key} is {wanted} but nothing was measured", fix="add recordings or --evaluation DIR")
+        if fidelity[metric] < wanted:
+            raise CheckFailed(
+                f"{metric} {fidelity[metric]} is below {key} {wanted}; worst window {fidelity['worst_window']}",
+                where=settings.path, fix="better calibration recordings, or lower the gate",
+            )  # fmt: skip
+
+
+def generate(
+    bundle_path: Path | None = None, *, target: str | None = None, output: Path | None = None,
+    force: bool = False, top_k: int = 3, progress: Progress | None = None,
+) -> Project:  # fmt: skip
+    """Gives the rendered firmware project of a bundle: complete, self-contained, the same bytes each time.
+
+    Raises: UsageError (2), ModelError (3), CheckFailed where the bundle differs from its lock (4), OutputRefused (5).
+    """
+    from birdnet_deploy.codegen.frontend_tables import frontend_files
+    from birdnet_deploy.codegen.network import generate_network
+    from birdnet_deploy.project.generate import generate_project
+    from birdnet_deploy.project.open import open_project
+    from birdnet_deploy.tflite.reader import read_model
+
+    progress = progress or Silent()
+    settings = find_settings()
+    path = find_bundle(bundle_path, settings)
+    opened = bundle.open_bundle(path)
+    stale = bundle.stale_files(opened)
+    if stale:
+        raise CheckFailed(f"{', '.join(stale)} changed since convert", where=path, fix="run convert again")
+    progress.step("generating C")
+    network = generate_network(read_model(opened.model))
+    quantization = network.input_quantization
+    frontend = frontend_files(opened.config, quantization.scale, quantization.zero_point)
+    name = target or settings.target or DEFAULT_TARGET
+    output = output or settings.project or Path(f"{path.resolve().name.removesuffix('_bundle')}_{name}")
+    with published(output, kind="project", force=force, keep=PROJECT_KEEPS) as staging:
+        generate_project(opened, name, network, frontend, staging, top_k=top_k)
+    return open_project(output)
+
+
+def find_bundle(path: Path | None, settings: Settings) -> Path:
+    """Gives the bundle that is named, else the settings' one, else the current folder's.
+
+    Raises: UsageError (exit 2) with the command to type.
+    """
+    if path is not None:
+        return path
+    if settings.bundle is not None:
+        return settings.bundle
+    here = Path()
+    if bundle.is_bundle(here):
+        return here
+    raise UsageError("no bundle named, and none in the current folder", fix="birdnet-deploy generate BUNDLE")
+
+
+def find_project(path: Path | None, settings: Settings) -> Path:
+    """Gives the project that is named, else the settings' one, else the current folder."""
+    return path or settings.project or Path()
+
+
+def build(project_path: Path | None = None, *, progress: Progress | None = None) -> Firmware:
+    """Gives the ELF of a project, built with arm-none-eabi-gcc.
+
+    Raises: UsageError (2), ToolchainError and BuildError (6).
+    """
+    from birdnet_deploy.project.open import open_project
+    from birdnet_deploy.toolchain.build import build_project
+
+    settings = find_settings()
+    project = open_project(find_project(project_path, settings))
+    return build_project(project, tools=settings.tools, progress=progress or Silent())
+
+
+@dataclass(frozen=True)
+class DeployRequest:
+    """What ``deploy`` is asked for: a conversion, a target, recordings to run on, and one output folder."""
+
+    convert: ConvertRequest
+    audio: Path
+    output: Path
+    target: str = DEFAULT_TARGET
+    run_options: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,175 @@
+"""Publishing a folder whole: staged beside its place, flushed, renamed; what was there is never half replaced.
+
+A manifest of hashes lies in each published folder. It says that the folder is ours (only ours are replaced) and
+shows what was edited by hand since (which is never overwritten without ``force``, and then kept as a copy).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from birdnet_deploy.errors import OutputRefused
+from birdnet_deploy.support import jsonfile
+from birdnet_deploy.support.hashes import sha256_file
+
+MANIFEST = ".birdnet-manifest.json"
+_LISTED = 5
+
+
+@contextmanager
+def published(dest: Path, *, kind: str, force: bool = False, keep: tuple[str, ...] = ()) -> Iterator[Path]:
+    """Gives a staging folder that becomes ``dest`` when the body ends, and vanishes when it raises.
+
+    ``kind`` is ``bundle`` or ``project``: one kind never replaces another. ``keep`` names top-level folders of
+    ``dest`` that are not ours to render (``build``, ``user``) and live on. Files whose bytes do not change keep
+    their modification time.
+
+    Raises: OutputRefused (exit 5) where ``dest`` is foreign, edited by hand, a link, or not writable.
+    """
+    parent = dest.parent
+    try:
+        _sweep(dest)
+        _refuse(dest, kind, force, keep)
+        parent.mkdir(parents=True, exist_ok=True)
+        staging = parent / f".{dest.name}.staging-{os.getpid()}"
+        staging.mkdir()
+    except OSError as error:
+        raise OutputRefused(f"cannot write here ({error.strerror})", where=parent, fix="choose another -o") from error
+    try:
+        yield staging
+        _seal(staging, dest, kind)
+        _swap(staging, dest, force, keep)
+    except OSError as error:
+        raise OutputRefused(f"cannot be written ({error.strerror})", where=dest, fix="free room or choose -o") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def read_manifest(folder: Path) -> dict[str, object] | None:
+    """Gives the manifest of a published folder, or None where there is none that can be read."""
+    try:
+        data = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) and isinstance(data.get("files"), dict) else None
+
+
+def edited_files(folder: Path, keep: tuple[str, ...] = ()) -> list[str]:
+    """Gives what differs from the manifest: changed, missing or added files, as sorted POSIX paths."""
+    manifest = read_manifest(folder)
+    recorded = manifest["files"] if manifest else {}
+    assert isinstance(recorded, dict)
+    present = {name: digest for name, digest in _hashes(folder).items() if name.split("/", 1)[0] not in keep}
+    names = recorded.keys() | present.keys()
+    return sorted(name for name in names if recorded.get(name) != present.get(name))
+
+
+def _refuse(dest: Path, kind: str, force: bool, keep: tuple[str, ...]) -> None:
+    if dest.is_symlink():
+        raise OutputRefused("the output is a symbolic link", where=dest, fix="name the folder itself with -o")
+    if not dest.exists():
+        return
+    if not dest.is_dir():
+        raise OutputRefused("the output is a file", where=dest, fix="name a folder with -o")
+    if force or not any(dest.iterdir()):
+        return
+    manifest = read_manifest(dest)
+    if manifest is None or manifest.get("kind") != kind:
+        listed = _some(sorted(path.name for path in dest.iterdir()))
+        raise OutputRefused(
+            f"not a {kind} that this tool wrote (it holds {listed})",
+            where=dest, fix="choose another -o, or --force to replace it and keep a copy",
+        )  # fmt: skip
+    edited = edited_files(dest, keep)
+    if edited:
+        raise OutputRefused(
+            f"edited since it was written ({_some(edited)})",
+            where=dest, fix="choose another -o, or --force to replace it and keep a copy",
+        )  # fmt: skip
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _LISTED
+    return ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    return {path.relative_to(folder).as_posix(): sha256_file(path) for path in files}
+
+
+def _seal(staging: Path, dest: Path, kind: str) -> None:
+    """Writes the manifest, gives unchanged files their old times, and flushes everything to the disk."""
+    files = _hashes(staging)
+    jsonfile.write(staging / MANIFEST, {"kind": kind, "files": files})
+    for name, digest in files.items():
+        if (dest / name).is_file() and sha256_file(dest / name) == digest:
+            times = (dest / name).stat()
+            os.utime(staging / name, ns=(times.st_atime_ns, times.st_mtime_ns))
+    for path in [*staging.rglob("*"), staging]:
+        _flush(path)
+
+
+def _flush(path: Path) -> None:
+    if path.is_dir() and os.name == "nt":
+        return  # Windows has no handle to flush a folder by
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _swap(staging: Path, dest: Path, force: bool, keep: tuple[str, ...]) -> None:
+    old = _aside(dest)
+    if dest.exists():
+        copied = force and (read_manifest(dest) is None or bool(edited_files(dest, keep)))
+        if any(dest.iterdir()) and copied:
+            shutil.copytree(dest, _free_name(dest), symlinks=True)
+        for name in keep:
+            if (dest / name).exists() and not (staging / name).exists():
+                (dest / name).rename(staging / name)
+        dest.rename(old)
+    staging.rename(dest)
+    _flush(dest.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _aside(dest: Path) -> Path:
+    return dest.parent / f".{dest.name}.old"
+
+
+def _free_name(dest: Path) -> Path:
+    """Gives the first unused ``<name>.bak-N``."""
+    number = 1
+    while (dest.parent / f"{dest.name}.bak-{number}").exists():
+        number += 1
+    return dest.parent / f"{dest.name}.bak-{number}"
+
+
+def _sweep(dest: Path) -> None:
+    """Mends what a killed run left: an old tree without a new one goes back; stagings of dead runs go."""
+    old = _aside(dest)
+    if old.is_dir() and not dest.exists():
+        old.rename(dest)
+    shutil.rmtree(old, ignore_errors=True)
+    for leftover in dest.parent.glob(f".{dest.name}.staging-*"):
+        if not _alive(leftover.name.rsplit("-", 1)[-1]):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _alive(pid: str) -> bool:
+    if os.name == "nt":
+        return True  # there is no harmless way to ask
+    try:
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return True
+    except (ValueError, OSError):
+        return False
+    return True

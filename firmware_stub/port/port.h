@@ -1,0 +1,49 @@
+/* port.h - the seams between the application and a board. A board is one folder that implements these.
+ *
+ * There are five: uart, storage, clock, exit, and the network run (core/network.h, which the generated C engine or
+ * an NPU runtime implements). Nothing outside port/<board>/ touches a register, a HAL or the host's files.
+ * Functions return 0 or a count on success and one of the negative BN_E* below on failure.
+ */
+#ifndef BN_PORT_H
+#define BN_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    BN_OK = 0,
+    BN_EIO = -1,      /* the medium failed */
+    BN_ENOENT = -2,   /* no such file, or no further file */
+    BN_EFORMAT = -3,  /* not a WAV that this firmware reads */
+    BN_ERANGE = -4,   /* a length or size does not fit */
+    BN_ENETWORK = -5, /* the network did not run */
+};
+
+#define PORT_NAME_MAX 13 /* an 8.3 name and its NUL */
+
+/* Clocks, caches, memories, uart. Called once, before anything else. */
+void port_init(void);
+
+/* uart: writes all bytes, blocking until the line has taken them. */
+int port_uart_write(const void *data, size_t length);
+/* uart: reads what has come, up to `length` bytes, without waiting. Returns the number of bytes. */
+int port_uart_read(void *data, size_t length);
+
+/* storage: steps through the WAV files of the card in name order. `name` holds the last name ("" to start) and
+ * receives the next. BN_ENOENT after the last. */
+int port_storage_next(char name[PORT_NAME_MAX]);
+/* storage: one file is open at a time. */
+int port_storage_open(const char *name);
+int port_storage_read(uint32_t offset, void *data, size_t length); /* bytes read; fewer only at the end */
+void port_storage_close(void);
+
+/* clock: microseconds since boot. `false` where time on this board means nothing (an emulator's wall clock). */
+bool port_clock_us(uint64_t *us);
+/* clock: a number that differs from boot to boot. */
+uint32_t port_boot_id(void);
+
+/* exit: ends the run with a status (emulators stop, a board waits for reset). Does not return. */
+_Noreturn void port_exit(int status);
+
+#endif

@@ -1,0 +1,139 @@
+"""What is checked: a model, and where it came in a bundle or project, the labels, config and lock beside it.
+
+Only an unreadable model stops a check. Everything else that is wrong with a bundle is kept here as it is, for
+rules to report all at once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from birdnet_deploy.artifacts import BUNDLE_FILES, CONFIG_FILE, LABELS_FILE, LOCK_FILE, MODEL_FILE
+from birdnet_deploy.bundle import read_lock
+from birdnet_deploy.errors import DeployError, ModelError, UsageError
+from birdnet_deploy.model.config import ModelConfig, config_from_mapping
+from birdnet_deploy.model.labels import read_labels
+from birdnet_deploy.npu.data import Target
+from birdnet_deploy.npu.graph import Graph
+from birdnet_deploy.npu.roles import roles
+from birdnet_deploy.support.hashes import sha256_file
+from birdnet_deploy.tflite.reader import TfliteModel, read_model
+
+PROJECT_BUNDLE = "bundle"
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What lies beside a model in a bundle; a part that could not be read is None and told in ``problems``.
+
+    ``problems`` maps ``labels``, ``config`` and ``lock`` to a line; ``stale`` has a line for each file that
+    is not what the lock says.
+    """
+
+    folder: Path
+    labels: tuple[str, ...] | None
+    config: ModelConfig | None
+    raw_config: Mapping[str, Any]
+    problems: Mapping[str, str]
+    stale: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One model to check for one target."""
+
+    path: Path
+    model: TfliteModel
+    target: Target
+    contract: Contract | None
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The model's connections."""
+        return Graph(self.model)
+
+    @cached_property
+    def roles(self) -> Mapping[int, str]:
+        """The role of every convolution and dense layer by operator index."""
+        return roles(self.graph)
+
+
+def open_subject(path: Path, target: Target) -> Subject:
+    """Gives what lies at ``path``: a ``.tflite``, a bundle folder, or a rendered project's copy of one.
+
+    Raises: UsageError (exit 2) where there is nothing of the kind; ModelError (exit 3) where the model is
+    unreadable.
+    """
+    if path.is_file():
+        if path.suffix in (".keras", ".h5"):
+            raise UsageError("not converted yet", where=path, fix=f"birdnet-deploy convert {path}")
+        return Subject(path, read_model(path), target, None)
+    if not path.is_dir():
+        raise UsageError("no such file or folder", where=path, fix="name a bundle, a project or a .tflite file")
+    folder = path
+    if not (path / MODEL_FILE).is_file() and (path / PROJECT_BUNDLE).is_dir():
+        folder = path / PROJECT_BUNDLE
+    model = folder / MODEL_FILE
+    if not model.is_file():
+        if (folder / LOCK_FILE).is_file():
+            raise ModelError(f"the bundle has no {MODEL_FILE}", where=folder, fix="run convert again")
+        raise UsageError(f"no bundle: {MODEL_FILE} is not there", where=path, fix="birdnet-deploy validate BUNDLE")
+    return Subject(model, read_model(model), target, _contract(folder))
+
+
+def _contract(folder: Path) -> Contract:
+    problems: dict[str, str] = {}
+    labels = config = None
+    raw: Mapping[str, Any] = {}
+    try:
+        labels = read_labels(folder / LABELS_FILE)
+    except DeployError as error:
+        problems["labels"] = _without_folder(error, folder)
+    try:
+        raw = _read_object(folder / CONFIG_FILE)
+        # the frame step has a rule of its own
+        config = config_from_mapping({k: v for k, v in raw.items() if k != "hop_length"}, where=CONFIG_FILE)
+    except DeployError as error:
+        problems["config"] = _without_folder(error, folder)
+    stale: tuple[str, ...] = ()
+    try:
+        stale = _stale(folder, read_lock(folder / LOCK_FILE))
+    except DeployError as error:
+        problems["lock"] = _without_folder(error, folder)
+    return Contract(folder, labels, config, raw, problems, stale)
+
+
+def _read_object(path: Path) -> Mapping[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"not readable JSON ({error})", where=path) from error
+    if not isinstance(data, dict):
+        raise ModelError("not a JSON object", where=path)
+    return data
+
+
+def _stale(folder: Path, lock: Mapping[str, Any]) -> tuple[str, ...]:
+    """Gives a line for each file that the lock does not know, that is not there, or that has other bytes."""
+    files: Mapping[str, Any] = lock["files"]
+    lines = [f"{name} is not in the lock" for name in BUNDLE_FILES if name != LOCK_FILE and name not in files]
+    for name, digest in sorted(files.items()):
+        path = folder / name
+        if Path(name).name != name:
+            lines.append(f"the lock names {name!r}, which is no file of a bundle")
+        elif not path.is_file():
+            lines.append(f"{name} is not there")
+        elif sha256_file(path) != digest:
+            lines.append(f"{name} has changed since it was locked")
+    return tuple(lines)
+
+
+def _without_folder(error: DeployError, folder: Path) -> str:
+    """Gives an error's text without the folder, which the finding names already."""
+    text = error.what if error.where is None else f"{error.where}: {error.what}"
+    return text.replace(f"{folder}/", "")

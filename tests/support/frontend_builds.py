@@ -1,0 +1,57 @@
+"""Compiles the firmware's frontend for tests, with the flags that the generated projects use."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from birdnet_deploy.audio.host_frontend import HostFrontend
+from birdnet_deploy.codegen.frontend_tables import frontend_files
+from birdnet_deploy.model.config import ModelConfig
+from birdnet_deploy.support.resources import firmware_dir
+
+INPUT_SCALE, INPUT_ZERO_POINT = 1 / 255, -128
+C_FLAGS = (
+    "-std=c11", "-O2", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wextra", "-Werror", "-Wpedantic",
+    "-Wconversion", "-Wshadow", "-Wdouble-promotion", "-Wmissing-prototypes",
+)  # fmt: skip
+
+
+def hybrid(
+    fft_length: int = 512,
+    *,
+    compression: str = "none",
+    nyquist: bool = True,
+    sample_rate: int = 16000,
+    seconds: float = 1.0,
+    width: int = 64,
+) -> ModelConfig:
+    """Gives the config of a hybrid model."""
+    return ModelConfig(
+        sample_rate, seconds, "hybrid", width, fft_length=fft_length, input_compression=compression,
+        input_shape=(fft_length // 2 + nyquist, width, 1),
+    )  # fmt: skip
+
+
+def rendered(config: ModelConfig, folder: Path) -> list[str]:
+    """Writes the rendered frontend files into a folder; gives compiler arguments: include paths and sources."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in frontend_files(config, INPUT_SCALE, INPUT_ZERO_POINT).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    core = firmware_dir() / "core"
+    sources = [*sorted(core.glob("frontend*.c")), core / "fft.c", folder / "frontend_tables.c"]
+    return [f"-I{folder}", f"-I{core}", *map(str, sources)]
+
+
+def host_frontend(config: ModelConfig, folder: Path) -> HostFrontend:
+    """Gives the frontend compiled for this machine."""
+    library = folder / "frontend.so"
+    compile_c([os.environ.get("CC", "cc"), *C_FLAGS, "-fPIC", "-shared", *rendered(config, folder), "-o", str(library)])
+    return HostFrontend(library, config)
+
+
+def compile_c(command: list[str]) -> None:
+    """Runs a compiler; its messages become the test's."""
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

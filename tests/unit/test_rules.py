@@ -1,0 +1,339 @@
+"""Every rule passes on a good bundle and fails on a model that is broken in its way."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from birdnet_deploy.codegen.lower import LOWERINGS
+from birdnet_deploy.errors import UsageError
+from birdnet_deploy.npu.check import check_path
+from birdnet_deploy.npu.data import DEFAULT_TARGET, limit, operators, target_names
+from birdnet_deploy.npu.finding import ValidationResult
+from birdnet_deploy.npu.rules import ALL_RULES, BY_ID
+from tests.support.bundles import LABELS, lock, write_bundle
+from tests.support.schema import edited, schema, unpack
+from tests.support.tflite_models import tflite_models
+
+__all__ = ["tflite_models"]
+Make = Callable[[Path, Path], Path]  # (folder of tiny models, scratch folder) -> what to check
+
+
+@dataclass(frozen=True)
+class Broken:
+    """How a rule is broken: what makes the path, how many findings, the place and words of the first."""
+
+    make: Make
+    count: int
+    where: str
+    message: str
+    target: str = DEFAULT_TARGET
+
+
+def model(name: str) -> Make:
+    return lambda models, scratch: models / f"{name}.tflite"
+
+
+def edit(change: Callable[[Any], None], name: str = "good") -> Make:
+    def make(models: Path, scratch: Path) -> Path:
+        path = scratch / "edited.tflite"
+        path.write_bytes(edited((models / f"{name}.tflite").read_bytes(), change))
+        return path
+
+    return make
+
+
+def bundle(change: Callable[[Path], object] = lambda folder: None, *, name: str = "good", **config: Any) -> Make:
+    def make(models: Path, scratch: Path) -> Path:
+        folder = write_bundle(scratch / "bundle", (models / f"{name}.tflite").read_bytes(), **config)
+        change(folder)
+        return folder
+
+    return make
+
+
+def relabelled(text: bytes) -> Make:
+    def change(folder: Path) -> None:
+        (folder / "labels.txt").write_bytes(text)
+        lock(folder)
+
+    return bundle(change)
+
+
+def weights_of(tree: Any, op_index: int) -> Any:
+    graph = tree.subgraphs[0]
+    return graph.tensors[graph.operators[op_index].inputs[1]]
+
+
+def skew_weights(tree: Any) -> None:
+    weights = weights_of(tree, 0)
+    weights.quantization.zeroPoint = [0, 0, 7, *[0] * 5]
+
+
+def unscale(tree: Any) -> None:
+    tree.subgraphs[0].tensors[0].quantization = None
+
+
+def nine_megabytes(tree: Any) -> None:
+    weights = weights_of(tree, 5)  # the dense head
+    weights.shape = [8, 1_150_000]
+    weights.quantization.quantizedDimension = 0
+    tree.buffers[weights.buffer].data = np.zeros(8 * 1_150_000, np.uint8)
+
+
+BROKEN = {
+    "BD101": Broken(model("dynamic"), 15, "tensor 0 serving_default", "the shape [?, 17, 16, 1] is dynamic"),
+    "BD102": Broken(model("dynamic"), 4, "op 1 SHAPE", "SHAPE works on a shape"),
+    "BD103": Broken(model("raw"), 2, "tensor 0 x", "the raw input (sample_rate*chunk_duration) of 66150"),
+    "BD104": Broken(model("five_axes"), 2, "tensor 16", "5 axes"),
+    "BD105": Broken(model("stem_12"), 3, "op 0 CONV_2D", "12 output channels are not divisible by 8"),
+    "BD106": Broken(model("squeeze_excite"), 2, "op 5 FULLY_CONNECTED", "squeeze-and-excite"),
+    "BD107": Broken(model("hybrid"), 2, "op 3 REDUCE_MAX", "runs in software"),
+    "BD108": Broken(model("reverse"), 1, "op 4 REVERSE_V2", "neither the NPU nor the generated engine"),
+    "BD109": Broken(model("leaky_relu"), 1, "op 4 LEAKY_RELU", "the generated engine does not run LEAKY_RELU"),
+    "BD110": Broken(model("two_outputs"), 1, "model", "2 outputs"),
+    "BD201": Broken(model("dead_branch"), 1, "tensor 16", "the activation scale 7.84e-09"),
+    "BD202": Broken(model("float"), 10, "tensor 1", "float32, not int8"),
+    "BD203": Broken(model("int16"), 5, "tensor 7", "int16, not int8"),
+    "BD204": Broken(model("dynamic_range"), 1, "op 2 CONV_2D", "float32 activations with int8 weights"),
+    "BD205": Broken(model("float_io"), 2, "tensor 0 x", "the model's input is float32"),
+    "BD206": Broken(edit(skew_weights), 1, "tensor", "zero point 7 in the weights of op 0 CONV_2D"),
+    "BD207": Broken(model("per_tensor"), 3, "tensor 8", "one scale for all channels of op 0 CONV_2D"),
+    "BD208": Broken(edit(unscale), 1, "tensor 0 x", "int8 without a scale"),
+    "BD209": Broken(model("dead_channels"), 1, "op 2 CONV_2D", "3 of 8 weight channels are dead"),
+    "BD210": Broken(model("sigmoid"), 1, "op 6 LOGISTIC", "an int8 sigmoid"),
+    "BD301": Broken(
+        bundle(labels=LABELS[:7], num_classes=7, class_names=list(LABELS[:7])), 1, "labels.txt",
+        "7 labels but the model has 8 outputs",
+    ),
+    "BD302": Broken(relabelled(b"a\nb\nc\nd\ne\nf\ng\na\n"), 1, "labels.txt", "labels.txt:8: 'a' is already"),
+    "BD303": Broken(bundle(sample_rte=1), 1, "model_config.json", "unknown key 'sample_rte'"),
+    "BD304": Broken(bundle(input_shape=[17, 16, 1]), 1, "tensor 0", "[17, 16, 1] but the model takes [16,"),
+    "BD305": Broken(bundle(hop_length=512), 1, "model_config.json", "hop_length is 512 but window"),
+    "BD306": Broken(
+        bundle(class_names=sorted(LABELS, reverse=True)), 1, "model_config.json", "where line 1 has"
+    ),
+    "BD307": Broken(bundle(name="softmax"), 1, "op 6 SOFTMAX", "output_activation 'softmax'"),
+    "BD308": Broken(
+        bundle(lambda folder: (folder / "report.json").write_text("{} ")), 1, "birdnet.lock",
+        "report.json has changed",
+    ),
+    "BD401": Broken(model("large"), 1, "op 0 CONV_2D", "4718592 bytes of activations at once"),
+    "BD402": Broken(model("large"), 1, "tensor 4", "the largest pool (cpuRAM2)"),
+    "BD403": Broken(edit(nine_megabytes), 1, "model", "bytes of weights", target="qemu-an547"),
+}  # fmt: skip
+
+
+def of_rule(result: ValidationResult, rule_id: str) -> list[Any]:
+    return [finding for finding in result.findings if finding.rule == rule_id]
+
+
+def test_every_rule_has_a_broken_model_and_no_other() -> None:
+    assert set(BROKEN) == set(BY_ID)
+    assert len(BY_ID) == len(ALL_RULES)
+
+
+@pytest.mark.parametrize("target", target_names())
+def test_every_rule_passes_on_a_good_bundle(tflite_models: Path, tmp_path: Path, target: str) -> None:
+    result = check_path(bundle()(tflite_models, tmp_path), target=target)
+    assert result.findings == ()
+    assert result.summary["rules_skipped"] == []
+
+
+@pytest.mark.parametrize("rule_id", sorted(BROKEN))
+def test_every_rule_fails_on_its_broken_model(tflite_models: Path, tmp_path: Path, rule_id: str) -> None:
+    broken = BROKEN[rule_id]
+    findings = of_rule(check_path(broken.make(tflite_models, tmp_path), target=broken.target), rule_id)
+    assert len(findings) == broken.count
+    assert findings[0].where.startswith(broken.where)
+    assert broken.message in findings[0].message
+    assert findings[0].severity == BY_ID[rule_id].severity
+    assert all(finding.fix for finding in findings)
+    assert len({(finding.where, finding.message) for finding in findings}) == broken.count
+
+
+@pytest.mark.parametrize("name", ["hybrid", "attention", "squeeze_excite", "softmax", "leaky_relu", "dead_channels"])
+def test_what_is_slower_or_less_faithful_is_no_error(tflite_models: Path, name: str) -> None:
+    assert check_path(tflite_models / f"{name}.tflite").errors == 0
+
+
+@pytest.mark.parametrize("scale", [0.0, 9.9e-8, 1001.0])
+def test_scales_out_of_range_are_found_at_the_tensor(tflite_models: Path, tmp_path: Path, scale: float) -> None:
+    def rescale(tree: Any) -> None:
+        tree.subgraphs[0].tensors[0].quantization.scale = [scale]
+
+    findings = of_rule(check_path(edit(rescale)(tflite_models, tmp_path)), "BD201")
+    assert [finding.where for finding in findings] == ["tensor 0 x"]
+
+
+def test_the_largest_axis_that_passes(tflite_models: Path, tmp_path: Path) -> None:
+    def shape(length: int) -> Callable[[Any], None]:
+        def change(tree: Any) -> None:
+            tree.subgraphs[0].tensors[0].shape = [1, length, 1]
+            tree.subgraphs[0].tensors[0].shapeSignature = None
+
+        return change
+
+    for length, count in ((65535, 0), (65536, 1)):
+        result = check_path(edit(shape(length), "raw")(tflite_models, tmp_path))
+        assert len([f for f in of_rule(result, "BD103") if f.where == "tensor 0 x"]) == count
+
+
+def test_an_operator_of_the_npu_only_is_an_error_where_there_is_none(tflite_models: Path) -> None:
+    result = check_path(tflite_models / "leaky_relu.tflite", target="qemu-an547")
+    assert [(finding.rule, finding.severity) for finding in result.findings] == [("BD108", "error")]
+
+
+def test_a_custom_operator_is_named(tflite_models: Path, tmp_path: Path) -> None:
+    def custom(tree: Any) -> None:
+        code = tree.operatorCodes[-1]
+        code.builtinCode = code.deprecatedBuiltinCode = schema().BuiltinOperator.CUSTOM
+        code.customCode = "Mystery\n#error"
+
+    findings = of_rule(check_path(edit(custom)(tflite_models, tmp_path)), "BD108")
+    assert findings
+    assert all("'Mystery\\n#error'" in finding.message for finding in findings)
+
+
+def test_names_from_the_file_stay_on_one_line(tflite_models: Path, tmp_path: Path) -> None:
+    def hostile(tree: Any) -> None:
+        tree.subgraphs[0].tensors[0].name = "a\nb\x1b[31m"
+        tree.subgraphs[0].tensors[0].quantization = None
+
+    findings = of_rule(check_path(edit(hostile)(tflite_models, tmp_path)), "BD208")
+    assert findings[0].where == "tensor 0 a\\nb\\x1b[31m"
+
+
+def test_all_violations_come_at_once_worst_first(tflite_models: Path, tmp_path: Path) -> None:
+    def change(folder: Path) -> None:
+        (folder / "labels.txt").write_bytes(b"a\na\n")
+        (folder / "golden.npz").unlink()
+        (folder / "model_config.json").write_text("[]")
+
+    result = check_path(bundle(change, name="dynamic")(tflite_models, tmp_path))
+    found = Counter(finding.rule for finding in result.findings)
+    assert {"BD101", "BD102", "BD302", "BD303", "BD308", "BD107"} <= set(found)
+    assert found["BD308"] == 3
+    order = [("error", "warning", "info").index(finding.severity) for finding in result.findings]
+    assert order == sorted(order)
+    assert result.summary["counts"]["error"] == result.errors
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda lock: lock.unlink(), "not a readable lock"),
+        (lambda lock: lock.write_text("{}"), "not a birdnet.lock"),
+        (lambda lock: lock.write_text(json.dumps({"files": {"../labels.txt": "0"}})), "no file of a bundle"),
+        (lambda lock: lock.write_text(json.dumps({"files": {}})), "golden.npz is not in the lock"),
+    ],
+)
+def test_a_lock_that_proves_nothing(
+    tflite_models: Path, tmp_path: Path, damage: Callable[[Path], object], message: str
+) -> None:
+    result = check_path(bundle(lambda folder: damage(folder / "birdnet.lock"))(tflite_models, tmp_path))
+    assert message in " ".join(finding.message for finding in of_rule(result, "BD308"))
+
+
+def test_a_project_is_checked_by_its_copy_of_the_bundle(tflite_models: Path, tmp_path: Path) -> None:
+    made = bundle(labels=LABELS[:3])(tflite_models, tmp_path)
+    (tmp_path / "project").mkdir()
+    made.rename(tmp_path / "project" / "bundle")
+    assert of_rule(check_path(tmp_path / "project"), "BD301")
+
+
+def test_a_lone_model_says_what_was_not_checked(tflite_models: Path) -> None:
+    summary = check_path(tflite_models / "good.tflite").summary
+    assert summary["rules_skipped"] == [rule.id for rule in ALL_RULES if rule.id.startswith("BD3")]
+    assert "BD301 to BD308" in summary["notes"][0]
+
+
+def test_select_and_ignore_take_ids_and_prefixes(tflite_models: Path) -> None:
+    path = tflite_models / "dynamic.tflite"
+    every = {finding.rule for finding in check_path(path).findings}
+    assert {finding.rule for finding in check_path(path, select=["BD1"]).findings} == {
+        rule_id for rule_id in every if rule_id < "BD2"
+    }
+    assert {finding.rule for finding in check_path(path, ignore=["bd101", "BD107"]).findings} == every - {
+        "BD101", "BD107",
+    }  # fmt: skip
+    with pytest.raises(UsageError, match="did you mean BD1"):
+        check_path(path, select=["BD10X"])
+    with pytest.raises(UsageError, match="valid: qemu-an547"):
+        check_path(path, target="stm32n6")
+
+
+def test_the_summary_counts_by_hand(tflite_models: Path) -> None:
+    summary = check_path(tflite_models / "good.tflite").summary
+    stem, depthwise, pointwise, head = 16 * 8 * 8 * 9, 16 * 8 * 8 * 9, 16 * 8 * 8 * 8, 8 * 8
+    assert summary["macs"] == stem + depthwise + pointwise + head
+    assert summary["arena_bytes_at_least"] == 3 * 16 * 8 * 8  # the residual: its input, its other input, its sum
+    weights, biases, axes = (
+        72 + 72 + 64 + 64,
+        3 * 4 * 8,
+        4 * 2,
+    )  # the head's zero bias is left out by the converter
+    assert summary["weight_bytes"] == weights + biases + axes
+    assert summary["input"]["shape"] == [1, 16, 16, 1]
+    assert summary["operators_on_npu"] == {"hw": 5, "partly": 1, "sw": 0, "no": 0}
+
+
+def test_the_data_files_name_their_sources() -> None:
+    for name in ("max_axis", "max_rank", "channel_multiple", "min_activation_scale"):
+        assert len(limit(name).source) > 20
+    known = set(unpack_operator_names())
+    for op, support in operators().items():
+        assert op in known | {"REQUANTIZE"}
+        assert support.npu in ("hw", "partly", "sw", "no")
+        assert support.condition or support.npu in ("hw", "partly")
+        assert len(support.source) > 20
+
+
+def unpack_operator_names() -> list[str]:
+    return [name for name in vars(schema().BuiltinOperator) if not name.startswith("_")]
+
+
+def test_the_operator_table_has_exactly_the_kernels_of_the_engine() -> None:
+    kernels = {"REQUANTIZE" if op == "QUANTIZE" else op for op in LOWERINGS}
+    assert {op for op, support in operators().items() if support.engine} == kernels
+
+
+@pytest.mark.shared
+def test_everything_wrong_with_the_published_model_is_found(shared: Path) -> None:
+    path = shared / "models" / "birdnet_stm32n6_100.tflite"
+    result = check_path(path)
+    tree = unpack(path.read_bytes()).subgraphs[0]
+    tiny = {
+        f"tensor {i} {t.name.decode()}"
+        for i, t in enumerate(tree.tensors)
+        if t.quantization and t.quantization.scale is not None and t.quantization.scale[0] < 1e-7
+        if len(t.quantization.scale) == 1
+    }
+    assert len(tiny) == 6
+    assert {finding.where for finding in of_rule(result, "BD201")} == tiny
+    dynamic = [i for i, t in enumerate(tree.tensors) if t.shapeSignature is not None and -1 in t.shapeSignature]
+    assert len(of_rule(result, "BD101")) == len(dynamic)
+    assert {finding.where.split()[2] for finding in of_rule(result, "BD102")} == {
+        "SHAPE", "STRIDED_SLICE", "PACK", "FILL",
+    }  # fmt: skip
+    assert len(of_rule(result, "BD205")) == 2
+    assert len(of_rule(result, "BD210")) == 1
+    dead = sum(int(finding.message.split()[0]) for finding in of_rule(result, "BD209"))
+    assert dead == 411
+    assert not of_rule(result, "BD105")
+
+
+@pytest.mark.shared
+def test_the_plainly_converted_checkpoint_has_only_its_dead_branches(shared: Path) -> None:
+    result = check_path(shared / "models" / "anchor_int8.tflite")
+    errors = Counter(finding.rule for finding in result.findings if finding.severity == "error")
+    assert errors == {"BD201": 6}
+    assert result.summary["macs"] == pytest.approx(26.7e6, rel=0.01)
+    assert result.summary["arena_bytes_at_least"] == 196_608

@@ -73,6 +73,14 @@ class AudioError(DeployError):
     exit_code = 3
 
 
+class SampleError(AudioError):
+    """A recording can be read but holds NaN, infinity or a value that is no sound, at ``seconds`` from its start."""
+
+    def __init__(self, what: str, *, seconds: float, where: object = None, fix: str | None = None) -> None:
+        self.seconds = seconds
+        super().__init__(what, where=where, fix=fix)
+
+
 class CheckFailed(DeployError):
     """A check or gate ran and the result is not good enough."""
 

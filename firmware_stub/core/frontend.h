@@ -9,6 +9,8 @@
 
 #include <stdint.h>
 
+#include "frontend_config.h"
+
 /* `pcm`: FRONTEND_WINDOW samples. `features`: FRONTEND_SIZE floats, row-major [rows, width, 1] or [samples, 1]. */
 void frontend_run(const int16_t *pcm, float *features);
 

@@ -16,32 +16,42 @@ from birdnet_deploy.support import jsonfile
 
 SMALL: dict[str, Any] = {
     "num_mels": 32, "spec_width": 32, "sample_rate": 8000, "chunk_duration": 1, "embeddings_size": 64,
-    "num_classes": 6, "alpha": 0.25, "fft_length": 256, "audio_frontend": "hybrid",
+    "num_classes": 6, "alpha": 0.25, "depth_multiplier": 0.5, "fft_length": 256, "audio_frontend": "hybrid",
 }  # fmt: skip
 LABELS = tuple(f"Species {letter}" for letter in "abcdef")
 
 
 def build(**changes: Any) -> Any:
-    """Gives a small model whose weights and batch statistics are perturbed, the same each time."""
+    """Gives a small untrained model, the same each time: one, two, two and one block."""
     import keras
 
     from birdnet_deploy.model import build_dscnn_model
 
     keras.utils.set_random_seed(7)
-    model = build_dscnn_model(**{**SMALL, **changes})
-    perturb(model)
+    return build_dscnn_model(**{**SMALL, **changes})
+
+
+def settled(**changes: Any) -> Any:
+    """Gives a small model that tells windows apart, as a trained one would."""
+    model = build(**changes)
+    settle(model)
     return model
 
 
-def perturb(model: Any, seed: int = 3) -> None:
-    """Moves every batch statistic and bias off its initial value; variances stay positive."""
+def settle(model: Any, seed: int = 3) -> None:
+    """Sets batch statistics to those of ``windows`` and moves scales, offsets and biases off their initial values."""
+    norms = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
     rng = np.random.default_rng(seed)
-    for variable in model.weights:
-        name, value = variable.path, variable.numpy()
-        if name.endswith("moving_variance") or name.endswith("gamma"):
-            variable.assign(value * rng.uniform(0.5, 1.5, value.shape))
-        elif name.endswith("moving_mean") or name.endswith("beta") or name.endswith("bias"):
-            variable.assign(value + rng.normal(0.0, 0.05, value.shape))
+    for layer in norms:
+        layer.momentum = 0.0
+        layer.gamma.assign(rng.uniform(0.7, 1.4, layer.gamma.shape))
+        layer.beta.assign(rng.normal(0.3, 0.3, layer.beta.shape))
+    model(windows(model, 16, seed=1), training=True)
+    for layer in norms:
+        layer.momentum = 0.99
+    head = model.get_layer("pred")
+    head.kernel.assign(head.kernel * 4.0)
+    head.bias.assign(rng.normal(0.0, 0.5, head.bias.shape))
 
 
 def save(model: Any, folder: Path, name: str = "small", **config: Any) -> Path:
@@ -96,8 +106,18 @@ def layer_config(config: dict[str, Any], class_name: str) -> dict[str, Any]:
 
 
 def windows(model: Any, count: int, seed: int = 11) -> Any:
-    """Gives float32 windows of the model's input shape, in 0..1 with an uneven spectrum."""
+    """Gives float32 windows of the model's input shape: noise under an envelope of their own, spectra in 0..1."""
     rng = np.random.default_rng(seed)
     shape = model.input_shape[1:]
-    slope = np.linspace(1.0, 0.05, shape[0], dtype=np.float32).reshape(-1, *[1] * (len(shape) - 1))
-    return (rng.random((count, *shape), dtype=np.float32) ** 2 * slope).astype(np.float32)
+    axes = [np.linspace(-1.0, 1.0, n, dtype=np.float32) for n in shape[:-1]]
+    result = np.empty((count, *shape), np.float32)
+    for window in result:
+        envelope = np.ones(shape, np.float32)
+        for number, axis in enumerate(axes):
+            bump = np.exp(-(((axis - rng.uniform(-0.9, 0.9)) / rng.uniform(0.1, 0.8)) ** 2)) + 0.02
+            envelope *= bump.reshape([-1 if i == number else 1 for i in range(len(shape))])
+        window[...] = envelope * rng.random(shape, dtype=np.float32)
+        if len(axes) == 1:  # a waveform
+            window *= np.sin(rng.uniform(100, 2000) * axes[0])[:, None]
+        window /= np.abs(window).max()
+    return result

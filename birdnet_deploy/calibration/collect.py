@@ -1,0 +1,204 @@
+"""Recordings -> the windows that calibrate and the windows that evaluate, and their manifest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from birdnet_deploy.audio.reading import SUFFIXES, find_recordings, read_pcm16
+from birdnet_deploy.audio.windows import window_at
+from birdnet_deploy.calibration.arrays import ARRAY_SUFFIXES, read_pcm_windows
+from birdnet_deploy.calibration.selection import choose_windows, evaluation_names
+from birdnet_deploy.calibration.sets import CalibrationSet, PcmWindows, WindowRef, no_windows
+from birdnet_deploy.calibration.survey import Survey, survey_recordings
+from birdnet_deploy.calibration.synthetic import synthetic_windows
+from birdnet_deploy.errors import CalibrationError
+from birdnet_deploy.model.config import ModelConfig
+from birdnet_deploy.support.progress import Progress, Silent
+
+__all__ = ["CalibrationSet", "PcmWindows", "WindowRef", "collect_windows", "synthetic_windows"]
+
+_NAMED = 3  # files that a warning names
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The recordings of one role, and the windows chosen from them."""
+
+    role: str
+    surveys: tuple[Survey, ...]
+    windows: PcmWindows
+
+
+def collect_windows(
+    root: Path,
+    config: ModelConfig,
+    *,
+    evaluation: Path | None = None,
+    max_windows: int = 256,
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> CalibrationSet:
+    """Gives the windows of the recordings below ``root``, at half-window hop, at most ``max_windows`` a side.
+
+    ``root`` is a folder, one recording, or a ``.npz``/``.npy`` with int16 windows. Without ``evaluation`` (a
+    folder or file of the same kinds) 30 % of the recordings evaluate, by the hash of their path; with it all
+    of ``root`` calibrates. Constant windows and recordings that cannot be decoded are skipped and counted;
+    ``strict`` refuses the latter.
+
+    Raises: CalibrationError (exit 3) where nothing is left to calibrate or, of ``evaluation``, to evaluate
+    on; SampleError and AudioError (exit 3) as ``survey_recordings``; UsageError (exit 2) where a path does
+    not exist.
+    """
+    if max_windows < 1:
+        raise ValueError(f"max_windows is {max_windows}, at least 1 is needed")
+    told = progress or Silent()
+    surveys = _surveys(root, config, strict, told)
+    others = _surveys(evaluation, config, strict, told) if evaluation is not None else ()
+    warnings = []
+    if evaluation is None:
+        names = evaluation_names([survey.name for survey in surveys if survey.starts])
+        sides = _split(surveys, names)
+        if not names:
+            warnings.append(f"{root}: only one usable recording, so nothing is left to evaluate on")
+    else:
+        kept, shared = _without(surveys, others)
+        sides = {"calibration": kept, "evaluation": tuple(others)}
+        if shared and not kept:
+            raise CalibrationError(
+                "all its recordings also evaluate",
+                where=root,
+                fix="give --evaluation recordings of their own",
+            )
+        if shared:
+            warnings.append(f"{_some(shared)} would also evaluate and was left out of calibration")
+    _require(sides["calibration"], root, "calibrate")
+    if evaluation is not None:
+        _require(sides["evaluation"], evaluation, "evaluate")
+    chosen = [
+        _Side(role, sides[role], _cut(sides[role], config, max_windows)) for role in ("calibration", "evaluation")
+    ]
+    warnings += _warnings([*surveys, *others], chosen)
+    rule = "path-hash" if evaluation is None else "folder"
+    manifest = _manifest(chosen, config, rule)
+    return CalibrationSet(chosen[0].windows, chosen[1].windows, manifest, tuple(warnings), synthetic=False)
+
+
+def _surveys(root: Path, config: ModelConfig, strict: bool, progress: Progress) -> Sequence[Survey]:
+    if root.suffix.lower() in ARRAY_SUFFIXES and root.is_file():
+        return [read_pcm_windows(root, config)]
+    paths = find_recordings(root)
+    progress.step(f"reading {len(paths)} recordings of {root}")
+    return survey_recordings(paths, root, config, strict=strict, progress=progress)
+
+
+def _split(surveys: Sequence[Survey], evaluating: frozenset[str]) -> dict[str, tuple[Survey, ...]]:
+    return {
+        "calibration": tuple(survey for survey in surveys if survey.name not in evaluating),
+        "evaluation": tuple(survey for survey in surveys if survey.name in evaluating),
+    }
+
+
+def _without(surveys: Sequence[Survey], others: Sequence[Survey]) -> tuple[tuple[Survey, ...], list[str]]:
+    """Gives the surveys of files that are not among ``others``, and the names of those that are."""
+    taken = {survey.path.resolve() for survey in others}
+    kept = tuple(survey for survey in surveys if survey.path.resolve() not in taken)
+    return kept, [survey.name for survey in surveys if survey.path.resolve() in taken]
+
+
+def _require(surveys: Sequence[Survey], root: Path, purpose: str) -> None:
+    """Refuses a set without a single usable window (F10)."""
+    if any(survey.starts for survey in surveys):
+        return
+    if not surveys:
+        raise CalibrationError(
+            f"no recordings to {purpose} on",
+            where=root,
+            fix=f"put recordings there ({', '.join(sorted(SUFFIXES))})",
+        )
+    faulty = sum(survey.fault is not None for survey in surveys)
+    raise CalibrationError(
+        f"nothing to {purpose} on: of {len(surveys)} recordings {faulty} cannot be decoded and "
+        f"{len(surveys) - faulty} are silent",
+        where=root, fix="give recordings of real sound, such as the model was trained on",
+    )  # fmt: skip
+
+
+def _cut(surveys: Sequence[Survey], config: ModelConfig, limit: int) -> PcmWindows:
+    """Gives the chosen windows themselves; recordings that memory did not hold are decoded once more."""
+    refs = choose_windows(surveys, limit)
+    windows = no_windows(config.window_samples)
+    if not refs:
+        return windows
+    pcm = np.empty((len(refs), config.window_samples), dtype=np.int16)
+    by_name = {survey.name: survey for survey in surveys}
+    current = None
+    for index, ref in enumerate(refs):
+        if current is None or current.name != ref.file:
+            current = by_name[ref.file]
+            if current.pcm is None:
+                current = replace(current, pcm=read_pcm16(current.path, config.sample_rate))
+        assert current.pcm is not None
+        pcm[index] = window_at(current.pcm, ref.start, config.window_samples)
+    return PcmWindows(pcm, refs)
+
+
+def _warnings(surveys: Sequence[Survey], sides: Sequence[_Side]) -> list[str]:
+    warnings = []
+    faulty = [f"{survey.name} ({survey.fault})" for survey in surveys if survey.fault is not None]
+    if faulty:
+        warnings.append(f"{len(faulty)} recordings skipped: {_some(faulty)}")
+    silent = sum(survey.silent for survey in surveys)
+    if silent:
+        warnings.append(f"{silent} constant (silent) windows skipped")
+    calibrating = {survey.sha256 for survey in sides[0].surveys if survey.starts}
+    copies = [survey.name for survey in sides[1].surveys if survey.starts and survey.sha256 in calibrating]
+    if copies:
+        warnings.append(f"the evaluation is not independent: {_some(copies)} also calibrates under another name")
+    return warnings
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _manifest(sides: Sequence[_Side], config: ModelConfig, rule: str) -> Mapping[str, Any]:
+    files = [entry for side in sides for entry in _entries(side)]
+    return {
+        "synthetic": False,
+        "sample_rate": config.sample_rate,
+        "window": config.window_samples,
+        "hop": max(1, config.window_samples // 2),
+        "split": rule,
+        "files": files,
+        "counts": {
+            "calibration_windows": len(sides[0].windows),
+            "evaluation_windows": len(sides[1].windows),
+            "calibration_files": sum(e["role"] == "calibration" for e in files),
+            "evaluation_files": sum(e["role"] == "evaluation" for e in files),
+            "unreadable_files": sum(e["role"] == "unreadable" for e in files),
+            "silent_files": sum(e["role"] == "silent" for e in files),
+            "silent_windows": sum(e["silent_windows"] for e in files),
+        },
+    }
+
+
+def _entries(side: _Side) -> list[dict[str, Any]]:
+    used = Counter(ref.file for ref in side.windows.refs)
+    return [
+        {
+            "file": survey.name,
+            "sha256": survey.sha256,
+            "role": "unreadable" if survey.fault is not None else side.role if survey.starts else "silent",
+            "windows": used[survey.name],
+            "usable_windows": len(survey.starts),
+            "silent_windows": survey.silent,
+        }
+        for survey in side.surveys
+    ]

@@ -1,0 +1,110 @@
+"""Reading every recording once: its hash, its windows, which are silent, whether it can be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from birdnet_deploy.audio.reading import read_pcm16
+from birdnet_deploy.audio.windows import window_starts
+from birdnet_deploy.errors import AudioError, SampleError
+from birdnet_deploy.model.config import ModelConfig
+from birdnet_deploy.support.hashes import sha256_file
+from birdnet_deploy.support.progress import Progress, counted
+
+_THREADS = 2
+_KEPT_BYTES = 256 * 2**20  # decoded sound that is kept for the choice of windows; what is beyond is decoded again
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """One recording: ``starts`` of its usable windows, ``silent`` counts the others, ``fault`` stops all."""
+
+    path: Path
+    name: str
+    sha256: str
+    starts: tuple[int, ...] = ()
+    silent: int = 0
+    fault: str | None = None
+    pcm: NDArray[np.int16] | None = None
+
+    @property
+    def label(self) -> str:
+        """The recording's folder, relative to the root: a species, where folders are labels."""
+        return self.name.rpartition("/")[0]
+
+
+def relative_name(path: Path, root: Path) -> str:
+    """Gives the POSIX path relative to ``root``, or the name of a lone file; what is no UTF-8 is escaped."""
+    name = path.name if path == root else path.relative_to(root).as_posix()
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def survey_recordings(
+    paths: Sequence[Path], root: Path, config: ModelConfig, *, strict: bool, progress: Progress
+) -> list[Survey]:
+    """Gives one survey a recording, in the order of ``paths``; what cannot be decoded is kept with its
+    ``fault``.
+
+    Raises: SampleError (exit 3) naming file and window where a value is no sound; AudioError (exit 3) where a
+    recording cannot be decoded and ``strict`` is set.
+    """
+
+    def one(path: Path) -> Survey:
+        return _survey(path, relative_name(path, root), config, strict)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        try:
+            return _within_memory(counted(pool.map(one, paths), len(paths), progress))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _within_memory(surveys: Iterable[Survey]) -> list[Survey]:
+    kept = 0
+    result = []
+    for survey in surveys:
+        kept += 0 if survey.pcm is None else survey.pcm.nbytes
+        result.append(survey if kept <= _KEPT_BYTES else replace(survey, pcm=None))
+    return result
+
+
+def _survey(path: Path, name: str, config: ModelConfig, strict: bool) -> Survey:
+    try:
+        digest = sha256_file(path)
+        pcm = read_pcm16(path, config.sample_rate)
+    except SampleError as error:
+        raise _with_window(error, config) from error
+    except OSError as error:
+        if strict:
+            raise AudioError(f"cannot be read ({error.strerror})", where=path, fix="allow reading it") from error
+        return Survey(path, name, "", fault=f"cannot be read ({error.strerror})")
+    except AudioError as error:
+        if strict:
+            raise
+        return Survey(path, name, digest, fault=error.what)
+    window = config.window_samples
+    starts = window_starts(len(pcm), window)
+    sounding = tuple(start for start in starts if not _is_constant(pcm[start : start + window]))
+    return Survey(path, name, digest, sounding, len(starts) - len(sounding), pcm=pcm)
+
+
+def _is_constant(samples: NDArray[np.int16]) -> bool:
+    return bool(samples.min() == samples.max())
+
+
+def _with_window(error: SampleError, config: ModelConfig) -> SampleError:
+    """Gives the error with the number and start of the first window that the bad value falls into (F11)."""
+    hop = max(1, config.window_samples // 2)
+    sample = int(error.seconds * config.sample_rate)
+    number = max(0, -((config.window_samples - 1 - sample) // hop))
+    return SampleError(
+        f"window {number} (from {number * hop / config.sample_rate:.3f} s) {error.what}",
+        seconds=error.seconds, where=error.where, fix=error.fix,
+    )  # fmt: skip

@@ -1,0 +1,57 @@
+/* frontend_math.h - elementary float functions and steps, the same bits on every machine.
+ *
+ * libm's logarithm differs from library to library; IEEE addition, multiplication, division and square root do not.
+ */
+#ifndef BN_FRONTEND_MATH_H
+#define BN_FRONTEND_MATH_H
+
+#include <stdint.h>
+
+/* One instruction under -fno-math-errno, correctly rounded; never a call of libm. */
+static inline float frontend_sqrt(float x)
+{
+    return __builtin_sqrtf(x);
+}
+
+union frontend_word {
+    float value;
+    int32_t bits;
+};
+
+/* ln(x) of a positive normal float, within 1 ulp.
+ *
+ * x = 2^e m, m in [sqrt(1/2), sqrt(2)); f = m - 1, s = f / (2 + f); ln(m) = 2 artanh(s) = f - f^2/2 + s (f^2/2 + R)
+ * with R = 2 s^2/3 + 2 s^4/5 + 2 s^6/7 + 2 s^8/9. ln 2 is in two parts, so that e times the first is exact.
+ * Source: the artanh series of the logarithm (Abramowitz and Stegun 4.1.27). */
+static inline float frontend_log(float x)
+{
+    const float ln2_high = 0.693359375f; /* 355 / 512 */
+    const float ln2_low = -2.12194440e-4f;
+    union frontend_word word = { x };
+    const int32_t exponent = (word.bits - 0x3F3504F3 /* sqrt(1/2) */) >> 23; /* arithmetic in gcc and clang */
+    word.bits -= exponent * (1 << 23);
+    const float e = (float)exponent;
+    const float f = word.value - 1.0f;
+    const float s = f / (2.0f + f);
+    const float z = s * s;
+    const float series = z * (2.0f / 3 + z * (2.0f / 5 + z * (2.0f / 7 + z * (2.0f / 9))));
+    const float half_square = 0.5f * f * f;
+    const float small = s * (half_square + series) + e * ln2_low;
+    return (f - (half_square - small)) + e * ln2_high;
+}
+
+/* (S - min) / (max - min + 1e-10) over `count` values, in place. */
+static inline void frontend_normalize(float *values, int count)
+{
+    float low = values[0], high = values[0];
+    for (int i = 1; i < count; i++) {
+        low = values[i] < low ? values[i] : low;
+        high = values[i] > high ? values[i] : high;
+    }
+    const float range = (high - low) + 1e-10f;
+    for (int i = 0; i < count; i++) {
+        values[i] = (values[i] - low) / range;
+    }
+}
+
+#endif

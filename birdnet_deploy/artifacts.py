@@ -15,6 +15,7 @@ CONFIG_FILE = "model_config.json"
 GOLDEN_FILE = "golden.npz"
 REPORT_FILE = "report.json"
 LOCK_FILE = "birdnet.lock"
+PROJECT_FILE = "project.json"
 BUNDLE_FILES = (MODEL_FILE, LABELS_FILE, CONFIG_FILE, GOLDEN_FILE, REPORT_FILE, LOCK_FILE)
 
 
@@ -71,11 +72,17 @@ class Project:
 
 @dataclass(frozen=True)
 class Firmware:
-    """A built project: the ELF and its identity."""
+    """The ELF of a project and its identity."""
 
     project: Project
     elf: Path
     sha256: str
+
+
+@dataclass(frozen=True)
+class BuiltFirmware(Firmware):
+    """Firmware fresh from the linker: what it takes of the memories."""
+
     text_bytes: int
     data_bytes: int
     bss_bytes: int

@@ -33,8 +33,8 @@ int port_uart_read(void *data, size_t length);
 /* storage: steps through the WAV files of the card in name order. `name` holds the last name ("" to start) and
  * receives the next. BN_ENOENT after the last. */
 int port_storage_next(char name[PORT_NAME_MAX]);
-/* storage: one file is open at a time. */
-int port_storage_open(const char *name);
+/* storage: one file is open at a time; `size` receives its length in bytes. */
+int port_storage_open(const char *name, uint32_t *size);
 int port_storage_read(uint32_t offset, void *data, size_t length); /* bytes read; fewer only at the end */
 void port_storage_close(void);
 
@@ -42,6 +42,11 @@ void port_storage_close(void);
 bool port_clock_us(uint64_t *us);
 /* clock: a number that differs from boot to boot. */
 uint32_t port_boot_id(void);
+
+enum {
+    PORT_EXIT_DONE = 0,
+    PORT_EXIT_FAULT = 70, /* the core took a fault; a `fault` record came before */
+};
 
 /* exit: ends the run with a status (emulators stop, a board waits for reset). Does not return. */
 _Noreturn void port_exit(int status);

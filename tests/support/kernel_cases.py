@@ -111,7 +111,7 @@ def _convolution(
     source = build.tensor((1, *image, depth), source_scale, zero_point(rng))
     weights = build.tensor(filters.shape, scales, data=filters, axis=axis)
     inputs = [source, weights]
-    if name != "CONV_2D" or rng.random() < 0.9:
+    if name == "CONV_2D" or rng.random() < 0.9:
         inputs.append(build.tensor([channels], scales * np.float32(source_scale), dtype="int32",
                                    data=_bias(rng, channels, taps)))  # fmt: skip
     result = build.tensor(

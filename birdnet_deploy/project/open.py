@@ -1,0 +1,28 @@
+"""Opening a project folder that ``generate`` rendered."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from birdnet_deploy.artifacts import PROJECT_FILE, Project
+from birdnet_deploy.bundle import open_bundle
+from birdnet_deploy.errors import UsageError
+from birdnet_deploy.project.layout import BUNDLE_FOLDER
+
+
+def open_project(path: Path) -> Project:
+    """Gives the project in a folder; its hashes are those of the bundle copy inside it.
+
+    Raises: UsageError (exit 2) where the folder is none; ModelError (exit 3) where its bundle is damaged.
+    """
+    if not path.is_dir():
+        raise UsageError("no such project folder", where=path, fix="make one with: birdnet-deploy generate BUNDLE")
+    try:
+        data = json.loads((path / PROJECT_FILE).read_text(encoding="utf-8"))
+        target, _ = data["target"], data["host_frontend"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UsageError(
+            "not a project of this tool", where=path, fix="make one with: birdnet-deploy generate BUNDLE"
+        ) from error
+    return Project(path=path, target=str(target), bundle=open_bundle(path / BUNDLE_FOLDER))

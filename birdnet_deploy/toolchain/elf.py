@@ -1,0 +1,49 @@
+"""Reading what an ELF holds: the sizes that a linker's report shows, without a tool of the tool chain."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from birdnet_deploy.errors import BuildError
+
+_HEADER = struct.Struct("<16sHHIIIIIHHHHHH")
+_SECTION = struct.Struct("<IIIIIIIIII")
+_ELF32_LITTLE_ENDIAN = b"\x7fELF\x01\x01"
+_NOBITS = 8
+_WRITE, _ALLOC = 1, 2
+
+
+@dataclass(frozen=True)
+class ElfSizes:
+    """Bytes as ``size`` counts them: code and constants, initialised data, zeroed memory with the stack."""
+
+    text_bytes: int
+    data_bytes: int
+    bss_bytes: int
+
+
+def read_sizes(path: Path) -> ElfSizes:
+    """Gives the sizes of a 32-bit little-endian ELF, from its section headers.
+
+    Raises: BuildError (exit 6) where it is none. Source: System V ABI, ELF header and section header.
+    """
+    try:
+        content = path.read_bytes()
+        header = _HEADER.unpack_from(content)
+        start, entry_bytes, count = header[6], header[11], header[12]
+        if not header[0].startswith(_ELF32_LITTLE_ENDIAN) or entry_bytes != _SECTION.size:
+            raise ValueError("another kind of file")
+        sections = [_SECTION.unpack_from(content, start + i * entry_bytes) for i in range(count)]
+    except (OSError, ValueError, struct.error) as error:
+        raise BuildError(f"not an ELF of this target ({error})", where=path, fix="build the project again") from error
+    text = data = bss = 0
+    for _, kind, flags, _, _, size, *_ in sections:
+        if flags & _ALLOC and kind == _NOBITS:
+            bss += size
+        elif flags & _ALLOC and flags & _WRITE:
+            data += size
+        elif flags & _ALLOC:
+            text += size
+    return ElfSizes(text, data, bss)

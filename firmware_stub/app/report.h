@@ -1,0 +1,25 @@
+/* report.h - the records of the application: what each holds, and in which order its members stand. */
+#ifndef BN_REPORT_H
+#define BN_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One window of one recording; times in microseconds. */
+struct report_inference {
+    const char *file;
+    uint32_t window;
+    uint32_t start; /* in samples */
+    const int8_t *outputs;
+    bool timed; /* frontend_us and network_us mean something */
+    uint64_t frontend_us;
+    uint64_t network_us;
+};
+
+void report_hello(void);
+void report_inference(const struct report_inference *inference);
+/* What went wrong with a file: a negative BN_E* and a reason for people. */
+void report_error(const char *file, int code, const char *reason);
+void report_bye(uint32_t windows);
+
+#endif

@@ -1,0 +1,175 @@
+/* The seams on a POSIX host: the card is the folder in BN_CARD (else the current one), the uart is stdin and stdout.
+ *
+ * The whole application runs natively through this port, under sanitizers and without an emulator.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+#include "crc32.h"
+#include "port.h"
+
+static int host_file = -1;
+
+static const char *host_card(void)
+{
+    const char *folder = getenv("BN_CARD");
+    return folder != NULL && folder[0] != '\0' ? folder : ".";
+}
+
+/* Denormals are zero, as Helium's float unit has it, so that host and board give the same bits. */
+static void flush_denormals(void)
+{
+#if defined(__SSE2__)
+    _mm_setcsr(_mm_getcsr() | 0x8040u); /* flush to zero, denormals are zero */
+#elif defined(__aarch64__)
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    __asm__ volatile("msr fpcr, %0" : : "r"(fpcr | (1u << 24)));
+#else
+#error "say here how this processor flushes denormals to zero"
+#endif
+}
+
+void port_init(void)
+{
+    flush_denormals();
+}
+
+int port_uart_write(const void *data, size_t length)
+{
+    const char *next = data;
+    while (length > 0) {
+        const ssize_t count = write(STDOUT_FILENO, next, length);
+        if (count < 0 && errno != EINTR) {
+            return BN_EIO;
+        }
+        if (count > 0) {
+            next += count;
+            length -= (size_t)count;
+        }
+    }
+    return BN_OK;
+}
+
+int port_uart_read(void *data, size_t length)
+{
+    struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+    if (poll(&input, 1, 0) <= 0) {
+        return 0;
+    }
+    const ssize_t count = read(STDIN_FILENO, data, length < INT_MAX ? length : INT_MAX);
+    return count < 0 ? BN_EIO : (int)count;
+}
+
+static bool is_card_name(const char *name)
+{
+    const size_t length = strlen(name);
+    return length > 4 && length < PORT_NAME_MAX && strcmp(name + length - 4, ".WAV") == 0;
+}
+
+int port_storage_next(char name[PORT_NAME_MAX])
+{
+    DIR *folder = opendir(host_card());
+    if (folder == NULL) {
+        return BN_EIO;
+    }
+    char next[PORT_NAME_MAX] = "";
+    for (const struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+        const char *found = entry->d_name;
+        if (is_card_name(found) && strcmp(found, name) > 0 && (next[0] == '\0' || strcmp(found, next) < 0)) {
+            memcpy(next, found, strlen(found) + 1);
+        }
+    }
+    closedir(folder);
+    if (next[0] == '\0') {
+        return BN_ENOENT;
+    }
+    memcpy(name, next, sizeof next);
+    return BN_OK;
+}
+
+int port_storage_open(const char *name, uint32_t *size)
+{
+    char path[PATH_MAX];
+    const int length = snprintf(path, sizeof path, "%s/%s", host_card(), name);
+    if (length < 0 || (size_t)length >= sizeof path) {
+        return BN_ERANGE;
+    }
+    host_file = open(path, O_RDONLY | O_CLOEXEC);
+    if (host_file < 0) {
+        return errno == ENOENT ? BN_ENOENT : BN_EIO;
+    }
+    struct stat status;
+    if (fstat(host_file, &status) != 0 || !S_ISREG(status.st_mode)) {
+        port_storage_close();
+        return BN_EIO;
+    }
+    if (status.st_size > INT32_MAX) {
+        port_storage_close();
+        return BN_ERANGE;
+    }
+    *size = (uint32_t)status.st_size;
+    return BN_OK;
+}
+
+int port_storage_read(uint32_t offset, void *data, size_t length)
+{
+    char *next = data;
+    size_t left = length;
+    while (left > 0) {
+        const ssize_t count = pread(host_file, next, left, (off_t)offset);
+        if (count < 0 && errno != EINTR) {
+            return BN_EIO;
+        }
+        if (count == 0) {
+            break;
+        }
+        if (count > 0) {
+            next += count;
+            offset += (uint32_t)count;
+            left -= (size_t)count;
+        }
+    }
+    return (int)(length - left);
+}
+
+void port_storage_close(void)
+{
+    (void)close(host_file);
+    host_file = -1;
+}
+
+bool port_clock_us(uint64_t *us)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_MONOTONIC, &now) != 0) {
+        return false;
+    }
+    *us = (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+    return true;
+}
+
+uint32_t port_boot_id(void)
+{
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    const pid_t process = getpid();
+    return crc32_update(crc32_update(0, &now, sizeof now), &process, sizeof process);
+}
+
+void port_exit(int status)
+{
+    exit(status);
+}

@@ -1,0 +1,71 @@
+/* From reset to main: float unit, memory, vectors. Regions and symbols come from the rendered linker script. */
+#include "startup.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "port.h"
+#include "registers.h"
+
+extern uint32_t linker_stack_limit[];
+extern uint32_t linker_stack_top[];
+extern uint32_t linker_data_load[];
+extern uint32_t linker_data_start[];
+extern uint32_t linker_data_end[];
+extern uint32_t linker_bss_start[];
+extern uint32_t linker_bss_end[];
+
+int main(void);
+
+typedef void (*handler)(void);
+
+enum {
+    SYSTEM_EXCEPTIONS = 15,
+    INTERRUPTS = 128, /* the board has 32 + 96; an interrupt without an entry would end the emulator */
+    SYSTICK = 15,
+};
+
+struct vectors {
+    uint32_t *stack;
+    handler exceptions[SYSTEM_EXCEPTIONS + INTERRUPTS];
+};
+
+/* The entry of exception n stands at index n - 1. */
+__attribute__((used, section(".vectors"))) static const struct vectors vectors = {
+    .stack = linker_stack_top,
+    .exceptions =
+        {
+            [0] = startup_reset,
+            [1 ... SYSTICK - 2] = fault_entry,
+            [SYSTICK - 1] = clock_tick_handler,
+            [SYSTICK ... SYSTEM_EXCEPTIONS + INTERRUPTS - 1] = fault_entry,
+        },
+};
+
+/* Float and Helium on, denormals flushed in both (Helium cannot do otherwise): the host twin computes the same bits.
+ * Nothing before this may touch a vector register, a copy loop included. */
+static inline void enable_float_unit(void)
+{
+    SCB_CPACR |= SCB_CPACR_FPU_MVE_FULL;
+    __asm__ volatile("dsb\n\tisb" ::: "memory");
+    FPU_FPDSCR |= FPSCR_FLUSH_TO_ZERO;
+    uint32_t fpscr;
+    __asm__ volatile("vmrs %0, fpscr" : "=r"(fpscr));
+    __asm__ volatile("vmsr fpscr, %0" : : "r"(fpscr | FPSCR_FLUSH_TO_ZERO) : "memory");
+}
+
+/* Out of line, so that its copies stay behind the float unit's start. */
+__attribute__((noinline)) static void fill_memory(void)
+{
+    memcpy(linker_data_start, linker_data_load, (size_t)((char *)linker_data_end - (char *)linker_data_start));
+    memset(linker_bss_start, 0, (size_t)((char *)linker_bss_end - (char *)linker_bss_start));
+}
+
+void startup_reset(void)
+{
+    __asm__ volatile("msr msplim, %0" : : "r"(linker_stack_limit)); /* a stack overflow becomes a fault */
+    enable_float_unit();
+    fill_memory();
+    (void)main();
+    port_exit(PORT_EXIT_FAULT); /* main does not return */
+}

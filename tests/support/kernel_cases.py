@@ -16,9 +16,17 @@ Case = tuple[str, bytes, NDArray[np.int8]]
 
 
 def scale(rng: Generator) -> float:
-    """Gives a float32 scale: mostly of the usual size, sometimes degenerate."""
+    """Gives a float32 scale: mostly of the usual size, sometimes degenerate; powers of two make exact halves."""
     exponent = rng.choice([rng.uniform(-4, 0), rng.uniform(-9.5, -6), rng.uniform(0, 4)], p=[0.85, 0.1, 0.05])
+    if rng.random() < 0.2:
+        return float(2.0 ** round(exponent / math.log10(2)))
     return float(np.float32(10.0**exponent))
+
+
+def times_power(rng: Generator, value: float, low: float, high: float) -> float:
+    """Gives ``value`` times a power of two between ``2**low`` and ``2**high``, a third of them whole powers."""
+    exponent = rng.uniform(low, high)
+    return float(np.float32(value * 2.0 ** (round(exponent) if rng.random() < 0.35 else exponent)))
 
 
 def zero_point(rng: Generator) -> int:
@@ -37,14 +45,14 @@ def stack(rng: Generator, shape: tuple[int, ...]) -> NDArray[np.int8]:
     return np.stack([values(rng, shape), values(rng, shape), *ends])
 
 
-def _activation(rng: Generator) -> int:
+def activation(rng: Generator) -> int:
     return int(rng.choice(ACTIVATIONS, p=[0.4, 0.2, 0.1, 0.3]))
 
 
 def _output_scale(rng: Generator, product: float, taps: int) -> float:
     """Gives an output scale that keeps most sums in range, or one that does not."""
-    usual = product * math.sqrt(taps) * 60 * 2.0 ** rng.uniform(-3, 3)
-    return float(np.float32(usual if rng.random() < 0.85 else scale(rng)))
+    usual = times_power(rng, product, *(math.log2(60 * math.sqrt(taps)) + np.array([-3, 3])))
+    return usual if rng.random() < 0.85 else scale(rng)
 
 
 def _bias(rng: Generator, channels: int, taps: int) -> NDArray[np.int32]:
@@ -54,7 +62,8 @@ def _bias(rng: Generator, channels: int, taps: int) -> NDArray[np.int32]:
 
 def _weight_scales(rng: Generator, channels: int, single: bool) -> NDArray[np.float32]:
     base = scale(rng)
-    spread = np.exp2(rng.uniform(-2, 2, 1 if single else channels)) * base
+    powers = rng.uniform(-2, 2, 1 if single else channels)
+    spread = np.exp2(np.round(powers) if rng.random() < 0.3 else powers) * base
     dead = rng.random(len(spread)) < 0.05
     return np.where(dead, 3.9e-9, spread).astype(np.float32)
 
@@ -67,7 +76,7 @@ def _window_options(rng: Generator, height: int, width: int) -> dict[str, int]:
     return {"padding": SAME if rng.random() < 0.6 else VALID, "strideH": height, "strideW": width}
 
 
-def _windowed(padding: int, length: int, reach: int, stride: int) -> int:
+def windowed(padding: int, length: int, reach: int, stride: int) -> int:
     return -(-length // stride) if padding == SAME else max(0, -(-(length - reach + 1) // stride))
 
 
@@ -77,8 +86,8 @@ def conv(rng: Generator) -> Case:
     depth, channels = int(rng.integers(1, 21)) * groups, int(rng.integers(1, 14)) * groups
     pointwise = rng.random() < 0.35
     size = (1, 1) if pointwise else (int(rng.integers(1, 6)), int(rng.integers(1, 5)))
-    strides = (1, 1) if pointwise and rng.random() < 0.7 else tuple(int(n) for n in rng.integers(1, 4, 2))
-    dilation = (1, 1) if rng.random() < 0.7 or strides != (1, 1) else tuple(int(n) for n in rng.integers(1, 4, 2))
+    strides = (1, 1) if rng.random() < 0.6 else tuple(int(n) for n in rng.integers(1, 4, 2))
+    dilation = (1, 1) if rng.random() < 0.5 or strides != (1, 1) else tuple(int(n) for n in rng.integers(1, 4, 2))
     image = tuple(int(n) for n in rng.integers(1, 12, 2))
     filters = _weights(rng, (channels, *size, depth // groups))
     return _convolution(rng, "CONV_2D", image, depth, filters, strides, dilation, channels, 0)
@@ -89,8 +98,8 @@ def depthwise(rng: Generator) -> Case:
     depth = int(rng.integers(1, 25))
     multiplier = int(rng.choice([1, 1, 1, 2, 3]))
     size = [(3, 3), (1, 1), tuple(int(n) for n in rng.integers(1, 6, 2))][int(rng.choice(3, p=[0.5, 0.15, 0.35]))]
-    strides = tuple([int(rng.integers(1, 4))] * 2)
-    dilation = (1, 1) if strides != (1, 1) or rng.random() < 0.7 else tuple(int(n) for n in rng.integers(1, 4, 2))
+    strides = tuple([int(rng.choice([1, 1, 2, 3]))] * 2)
+    dilation = (1, 1) if strides != (1, 1) or rng.random() < 0.5 else tuple(int(n) for n in rng.integers(1, 4, 2))
     image = tuple(int(n) for n in rng.integers(1, 12, 2))
     filters = _weights(rng, (1, *size, depth * multiplier))
     return _convolution(rng, "DEPTHWISE_CONV_2D", image, depth, filters, strides, dilation, depth * multiplier, 3)
@@ -104,7 +113,7 @@ def _convolution(
     size = filters.shape[1:3]
     reach = [(n - 1) * d + 1 for n, d in zip(size, dilation, strict=True)]
     image = tuple(max(n, r) if options["padding"] == VALID else n for n, r in zip(image, reach, strict=True))
-    output = [_windowed(options["padding"], n, r, s) for n, r, s in zip(image, reach, strides, strict=True)]
+    output = [windowed(options["padding"], n, r, s) for n, r, s in zip(image, reach, strides, strict=True)]
     taps = filters.size // channels
     source_scale, scales = scale(rng), _weight_scales(rng, channels, rng.random() < 0.2)
     build = ModelBuilder()
@@ -119,7 +128,7 @@ def _convolution(
     )
     if name == "DEPTHWISE_CONV_2D":
         options["depthMultiplier"] = channels // depth
-    build.operator(name, inputs, result, fusedActivationFunction=_activation(rng),
+    build.operator(name, inputs, result, fusedActivationFunction=activation(rng),
                    dilationHFactor=dilation[0], dilationWFactor=dilation[1], **options)  # fmt: skip
     shape = (1, *image, depth)
     return f"{name} {filters.shape} on {shape}", build.finish([source], [result]), stack(rng, shape)
@@ -139,7 +148,7 @@ def fully_connected(rng: Generator) -> Case:
                                    data=_bias(rng, channels, depth)))  # fmt: skip
     result = build.tensor((1, rows, channels), output_scale, zero_point(rng))
     build.operator(
-        "FULLY_CONNECTED", inputs, result, fusedActivationFunction=_activation(rng), keepNumDims=True
+        "FULLY_CONNECTED", inputs, result, fusedActivationFunction=activation(rng), keepNumDims=True
     )
     name = f"FULLY_CONNECTED {channels}x{depth}, {len(scales)} scales"
     return name, build.finish([source], [result]), stack(rng, (1, rows, depth))
@@ -166,9 +175,9 @@ def binary(name: str) -> Callable[[Generator], Case]:
         shape = (1, *(int(n) for n in rng.integers(1, 9, int(rng.integers(1, 4)))))
         scales = [scale(rng) for _ in range(3)]
         if rng.random() < 0.8:
-            scales[1] = scales[0] * 2.0 ** rng.uniform(-6, 6)
-            usual = scales[0] * scales[1] * 100 if name == "MUL" else scales[0] * 2.0 ** rng.uniform(-2, 3)
-            scales[2] = scales[0] / scales[1] / 20 if name == "DIV" else usual
+            scales[1] = times_power(rng, scales[0], -6, 6)
+            usual = {"MUL": scales[0] * scales[1] * 64, "DIV": scales[0] / scales[1] / 16}.get(name, max(scales[:2]))
+            scales[2] = times_power(rng, usual, -1, 2)
         if name in {"MAXIMUM", "MINIMUM"}:
             scales = [scales[0]] * 3
         build = ModelBuilder()
@@ -177,7 +186,7 @@ def binary(name: str) -> Callable[[Generator], Case]:
         other = _second(rng, build, source, shape, scales[1], other_zero, name == "DIV")
         pair = [source, other] if rng.random() < 0.7 or name == "DIV" else [other, source]
         result = build.tensor(shape, scales[2], zero_point(rng))
-        options = {} if name in {"MAXIMUM", "MINIMUM"} else {"fusedActivationFunction": _activation(rng)}
+        options = {} if name in {"MAXIMUM", "MINIMUM"} else {"fusedActivationFunction": activation(rng)}
         build.operator(name, pair, result, **options)
         return f"{name} {shape} {scales}", build.finish([source], [result]), stack(rng, shape)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 from tests.support.int8_models import SAME, VALID, ModelBuilder
-from tests.support.kernel_cases import Case, _activation, _windowed, scale, stack, values, zero_point
+from tests.support.kernel_cases import Case, activation, windowed, scale, stack, times_power, values, zero_point
 
 
 def lookup(name: str) -> Callable[[Generator], Case]:
@@ -20,7 +20,7 @@ def lookup(name: str) -> Callable[[Generator], Case]:
         build = ModelBuilder()
         source_scale = scale(rng)
         source = build.tensor((1, 256), source_scale, zero_point(rng))
-        output_scale, output_zero = source_scale * 2.0 ** rng.uniform(-4, 4), zero_point(rng)
+        output_scale, output_zero = times_power(rng, source_scale, -4, 4), zero_point(rng)
         if name == "LOGISTIC":
             output_scale, output_zero = 1 / 256, -128
         elif rng.random() < 0.2:
@@ -144,14 +144,14 @@ def reduction(name: str) -> Callable[[Generator], Case]:
     """Gives a maker of models of a mean, sum or maximum over any axes."""
 
     def make(rng: Generator) -> Case:
-        rank = int(rng.integers(2, 5))
-        shape = _shape(rng, rank, 9)
+        rank = int(rng.integers(3, 5))
+        shape = _shape(rng, rank, 12)
         axes = [int(i) for i in rng.permutation(np.arange(1, rank))[: int(rng.integers(1, rank))]]
         keep = bool(rng.random() < 0.5)
         output = tuple(1 if i in axes else n for i, n in enumerate(shape) if keep or i not in axes)
         source_scale, source_zero = scale(rng), zero_point(rng)
         count = math.prod(shape[i] for i in axes)
-        usual = source_scale * 2.0 ** rng.uniform(-2, 2) * (math.sqrt(count) if name == "SUM" else 1)
+        usual = times_power(rng, source_scale * (count if name == "SUM" else 1), -2, 2)
         affine = (usual if rng.random() < 0.85 else scale(rng), zero_point(rng))
         if name == "REDUCE_MAX":
             affine = (source_scale, source_zero)
@@ -174,14 +174,14 @@ def pool(name: str) -> Callable[[Generator], Case]:
         size, strides = ([int(n) for n in rng.integers(1, 5, 2)] for _ in range(2))
         padding = SAME if rng.random() < 0.6 else VALID
         image = [max(int(rng.integers(1, 12)), n if padding == VALID else 1) for n in size]
-        output = [_windowed(padding, *numbers) for numbers in zip(image, size, strides, strict=True)]
+        output = [windowed(padding, *numbers) for numbers in zip(image, size, strides, strict=True)]
         depth = int(rng.integers(1, 12))
         affine = (scale(rng), zero_point(rng))
         build = ModelBuilder()
         source = build.tensor((1, *image, depth), *affine)
         result = build.tensor((1, *output, depth), *affine)
         build.operator(name, [source], result, padding=padding, filterHeight=size[0], filterWidth=size[1],
-                       strideH=strides[0], strideW=strides[1], fusedActivationFunction=_activation(rng))  # fmt: skip
+                       strideH=strides[0], strideW=strides[1], fusedActivationFunction=activation(rng))  # fmt: skip
         shape = (1, *image, depth)
         return f"{name} {size} on {shape}", build.finish([source], [result]), stack(rng, shape)
 

@@ -111,13 +111,22 @@ def windows(model: Any, count: int, seed: int = 11) -> Any:
     shape = model.input_shape[1:]
     axes = [np.linspace(-1.0, 1.0, n, dtype=np.float32) for n in shape[:-1]]
     result = np.empty((count, *shape), np.float32)
-    for window in result:
+    for number in range(count):
+        window = result[number]
         envelope = np.ones(shape, np.float32)
-        for number, axis in enumerate(axes):
+        for along, axis in enumerate(axes):
             bump = np.exp(-(((axis - rng.uniform(-0.9, 0.9)) / rng.uniform(0.1, 0.8)) ** 2)) + 0.02
-            envelope *= bump.reshape([-1 if i == number else 1 for i in range(len(shape))])
+            envelope *= bump.reshape([-1 if i == along else 1 for i in range(len(shape))])
         window[...] = envelope * rng.random(shape, dtype=np.float32)
         if len(axes) == 1:  # a waveform
             window *= np.sin(rng.uniform(100, 2000) * axes[0])[:, None]
         window /= np.abs(window).max()
     return result
+
+
+def run_here(module: str, folder: Path, **options: Any) -> None:
+    """Stands in for ``run_worker`` of ``quantization.convert``: the same work in this process, which has TensorFlow."""
+    from birdnet_deploy.quantization import worker
+
+    worker.main(folder)
+    (folder / "log.txt").touch()

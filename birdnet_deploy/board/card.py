@@ -1,0 +1,110 @@
+"""The card that the firmware reads: NNNNN.WAV files at the model's rate, and a manifest on the host."""
+
+from __future__ import annotations
+
+import os
+import wave
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from birdnet_deploy.audio.reading import find_recordings, read_pcm16
+from birdnet_deploy.errors import AudioError, OutputRefused, UsageError
+from birdnet_deploy.model.config import ModelConfig
+from birdnet_deploy.support import jsonfile
+from birdnet_deploy.support.hashes import sha256_file
+from birdnet_deploy.support.progress import Progress, counted
+
+MANIFEST_FILE = "manifest.json"
+MAX_FILES = 99_999  # NNNNN.WAV
+_SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class CardFile:
+    """One recording on the card: ``original`` is its POSIX path relative to the audio folder."""
+
+    name: str
+    original: str
+    source: Path
+    sha256: str
+    samples: int
+
+
+@dataclass(frozen=True)
+class Card:
+    """A folder of WAVs only, its manifest beside it, and what could not be read (original, why)."""
+
+    folder: Path
+    manifest: Path
+    sample_rate: int
+    files: tuple[CardFile, ...]
+    skipped: tuple[tuple[str, str], ...]
+
+    def pcm(self, file: CardFile) -> NDArray[np.int16]:
+        """Gives the samples of a file as the firmware finds them on the card."""
+        with wave.open(str(self.folder / file.name), "rb") as reader:
+            return np.frombuffer(reader.readframes(reader.getnframes()), dtype="<i2").astype(np.int16)
+
+
+def prepare_card(audio: Path, config: ModelConfig, folder: Path, *, strict: bool, progress: Progress) -> Card:
+    """Gives the card of all recordings below ``audio`` (or of the one file), in the order of their paths.
+
+    ``folder`` is made; the manifest (card name, original path, SHA-256 of the original) lies beside it.
+    Recordings that cannot be read are skipped and counted, unless ``strict``.
+
+    Raises: UsageError (exit 2) where ``audio`` does not exist or holds too many files; AudioError (exit 3)
+    where nothing is left, or, with ``strict``, for the first that cannot be read; OutputRefused (exit 5)
+    where the folder takes no more.
+    """
+    recordings = find_recordings(audio)
+    if len(recordings) > MAX_FILES:
+        what = f"{len(recordings)} recordings, a card takes {MAX_FILES}"
+        raise UsageError(what, where=audio, fix="run it in parts")
+    root = audio if audio.is_dir() else audio.parent
+    folder.mkdir(parents=True)
+    files: list[CardFile] = []
+    skipped: list[tuple[str, str]] = []
+    progress.step("preparing the card")
+    for source in counted(recordings, len(recordings), progress):
+        original = _portable(source.relative_to(root))
+        try:
+            pcm = read_pcm16(source, config.sample_rate)
+        except AudioError as error:
+            if strict:
+                raise
+            skipped.append((original, error.what))
+            progress.warn(f"skipped {error.line}")
+            continue
+        name = f"{len(files) + 1:05d}.WAV"
+        _write_wav(folder / name, pcm, config.sample_rate)
+        files.append(CardFile(name, original, source, sha256_file(source), len(pcm)))
+    if not files:
+        what = f"none of {len(skipped)} recordings can be read" if skipped else "no recording found"
+        raise AudioError(what, where=audio, fix="name a folder with recordings by --audio")
+    manifest = folder.with_name(MANIFEST_FILE)
+    _write_manifest(manifest, files, config.sample_rate)
+    return Card(folder, manifest, config.sample_rate, tuple(files), tuple(skipped))
+
+
+def _portable(path: Path) -> str:
+    """Gives a path as text that any file can hold; bytes that are not UTF-8 are written as escapes."""
+    return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
+
+
+def _write_wav(path: Path, pcm: NDArray[np.int16], sample_rate: int) -> None:
+    try:
+        with wave.open(str(path), "wb") as writer:
+            writer.setnchannels(1)
+            writer.setsampwidth(2)
+            writer.setframerate(sample_rate)
+            writer.writeframes(pcm.astype("<i2").tobytes())
+    except OSError as error:
+        raise OutputRefused(f"cannot be written ({error.strerror})", where=path, fix="free some room") from error
+
+
+def _write_manifest(path: Path, files: list[CardFile], sample_rate: int) -> None:
+    entries = [{"name": file.name, "original": file.original, "sha256": file.sha256} for file in files]
+    jsonfile.write(path, {"schema_version": _SCHEMA_VERSION, "sample_rate": sample_rate, "files": entries})

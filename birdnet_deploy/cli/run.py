@@ -1,0 +1,88 @@
+"""``birdnet-deploy run``: boots the firmware, serves it recordings, reads and checks every window."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from birdnet_deploy.device_run import RunResult
+
+
+def _finite(ctx: click.Context, option: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is no number to compare with", ctx, option)
+    return value
+
+
+@click.command("run")
+@click.argument("project", type=click.Path(path_type=Path), required=False)
+@click.option("--audio", type=click.Path(path_type=Path), required=True, help="A folder of recordings, or one file.")
+@click.option("--save", type=click.Path(path_type=Path), help="Write one JSON object a window to this .jsonl.")
+@click.option("--threshold", type=float, callback=_finite, help="Show detections from this score on.")
+@click.option("--top-k", type=click.IntRange(1), default=1, show_default=True, help="Labels shown of each file.")
+@click.option(
+    "--timeout", "timeout_s", type=click.FloatRange(0.1, 86_400), callback=_finite, default=60.0,
+    show_default=True, help="The longest silence in seconds between two records.",
+)  # fmt: skip
+@click.option("--serial", "line", type=click.Choice(["pty", "tcp"]), help="The serial line; pty where there is one.")
+@click.option("--icount", is_flag=True, help="Count instructions: repeatable, and the board's times mean something.")
+@click.option("--strict", is_flag=True, help="Fail at the first recording that cannot be read.")
+@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_context
+def command(
+    ctx: click.Context, *, project: Path | None, audio: Path, save: Path | None, threshold: float | None,
+    top_k: int, timeout_s: float, line: str | None, icount: bool, strict: bool, output_format: str,
+) -> None:  # fmt: skip
+    """Run PROJECT's firmware in QEMU over recordings and check every window against the host.
+
+    PROJECT is the one of birdnet-deploy.toml, or the current folder, where it is not named. Exits with 4
+    where a window differs from the host, with 8 where something is missing; what came is shown and saved
+    all the same.
+    """
+    from birdnet_deploy import pipeline
+    from birdnet_deploy.cli.console import ConsoleProgress
+    from birdnet_deploy.device_run import RunRequest
+
+    request = RunRequest(
+        audio=audio, project=project, save=save, threshold=threshold, top_k=top_k,
+        timeout_s=timeout_s, line=line, icount=icount, strict=strict,
+    )  # fmt: skip
+    with ConsoleProgress() as progress:
+        result = pipeline.run(request, progress)
+    show_result(result, output_format)
+    ctx.exit(result.exit_code)
+
+
+def show_result(result: RunResult, output_format: str = "text") -> None:
+    """Shows a run on stdout, and what was wrong with it on stderr."""
+    if output_format == "json":
+        from birdnet_deploy.device_run import result_json
+        from birdnet_deploy.support import jsonfile
+
+        click.echo(jsonfile.dumps(result_json(result)), nl=False)
+    else:
+        _show_text(result)
+    if result.failure is not None:
+        click.echo(f"error: {result.failure.line}", err=True)
+
+
+def _show_text(result: RunResult) -> None:
+    from birdnet_deploy.cli.console import wants_colour
+    from birdnet_deploy.report import tables
+
+    rows = tables.table_rows(result.files, result.request.threshold)
+    if wants_colour():
+        from rich.console import Console
+
+        Console().print(tables.rich_table(rows))
+    else:
+        click.echo(tables.plain_table(rows))
+    click.echo("")
+    for text in tables.summary_lines(tables.totals(result.files), len(result.skipped), result.comparison):
+        click.echo(text)
+    if result.request.save is not None:
+        click.echo(f"saved {len(result.predictions)} windows to {result.request.save}")

@@ -1,0 +1,214 @@
+"""What ``run`` does, in order: card, emulated board, readback, the host's expectation, the verdict."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from birdnet_deploy.artifacts import Bundle, Firmware
+from birdnet_deploy.audio.host_frontend import HostFrontend
+from birdnet_deploy.audio.windows import window_starts
+from birdnet_deploy.board.card import Card, CardFile, prepare_card
+from birdnet_deploy.board.lines import default_line
+from birdnet_deploy.board.qemu import emulated
+from birdnet_deploy.errors import CheckFailed, DeployError, ProtocolError, UsageError
+from birdnet_deploy.readback.ledger import Identity
+from birdnet_deploy.readback.records import AnyRecord, Inference, scores_of
+from birdnet_deploy.readback.session import SessionResult, read_session
+from birdnet_deploy.report.compare import Comparison, HostWindow, compare_windows, host_windows
+from birdnet_deploy.report.predictions import FileResult, Prediction, file_results, write_predictions
+from birdnet_deploy.report.tables import comparison_json, file_json, totals
+from birdnet_deploy.support.process import scratch_folder
+from birdnet_deploy.support.progress import Progress
+from birdnet_deploy.tflite.interpreter import Int8Interpreter
+
+DEFAULT_TIMEOUT_S = 60.0
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """What ``run`` is asked for.
+
+    ``threshold`` hides detections below it from tables (never from ``save``), ``timeout_s`` is the longest
+    silence between two records, ``line`` is ``pty`` or ``tcp`` (None: what the system has).
+    """
+
+    audio: Path
+    project: Path | None = None
+    save: Path | None = None
+    threshold: float | None = None
+    top_k: int = 1
+    timeout_s: float = DEFAULT_TIMEOUT_S
+    line: str | None = None
+    icount: bool = False
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run gave; ``failure`` is the error to end with, None where every window is bit-exact."""
+
+    request: RunRequest
+    target: str
+    files: tuple[FileResult, ...]
+    predictions: tuple[Prediction, ...]
+    skipped: tuple[tuple[str, str], ...]
+    session: SessionResult
+    comparison: Comparison
+    failure: DeployError | None
+
+    @property
+    def exit_code(self) -> int:
+        """0, or that of the failure: 4 where a window differs, 8 where something is missing."""
+        return 0 if self.failure is None else self.failure.exit_code
+
+
+def run_device(
+    firmware: Firmware, request: RunRequest, *, qemu: Path, frontend_library: Path, progress: Progress
+) -> RunResult:
+    """Gives the predictions of the emulated board for all recordings, each window checked against the host.
+
+    ``frontend_library`` is the host build of the project's own frontend. Predictions are saved as they came,
+    also where windows differ or are missing.
+
+    Raises: UsageError (2), AudioError (3), OutputRefused (5), ToolchainError (6), BoardError (7) where the
+    firmware carries another model or lock, ProtocolError (8) where it speaks another protocol.
+    """
+    if request.save is not None and not request.save.absolute().parent.is_dir():
+        raise UsageError("no such folder to save in", where=request.save.parent, fix="make it first")
+    bundle = firmware.project.bundle
+    interpreter = Int8Interpreter(bundle.model.read_bytes())
+    frontend = HostFrontend(frontend_library, bundle.config)
+    with scratch_folder() as scratch:
+        card = prepare_card(request.audio, bundle.config, scratch / "card", strict=request.strict, progress=progress)
+        session = _read_board(firmware, card, _identity(bundle, interpreter), request, qemu=qemu, progress=progress)
+        progress.step("comparing with the host")
+        expected = _expected(card, bundle, frontend, interpreter)
+        predictions = _predictions(session, card)
+        comparison = compare_windows(_told(expected, _count(card, bundle), progress), predictions)
+    failure = _failure(session, comparison)
+    if request.save is not None:
+        incomplete = isinstance(failure, ProtocolError)
+        write_predictions(request.save, predictions, complete=not incomplete)
+    known = [(file.original, _true_label(file, bundle.labels)) for file in card.files]
+    return RunResult(
+        request=request,
+        target=firmware.project.target,
+        files=file_results(known, predictions, bundle.labels, request.top_k),
+        predictions=predictions,
+        skipped=card.skipped,
+        session=session,
+        comparison=comparison,
+        failure=failure,
+    )
+
+
+def _identity(bundle: Bundle, interpreter: Int8Interpreter) -> Identity:
+    quantization = interpreter.output_quantization
+    return Identity(
+        model_sha256=bundle.model_sha256,
+        lock_sha256=bundle.lock_sha256,
+        classes=len(bundle.labels),
+        scale=float(np.float32(quantization.scale)),
+        zp=quantization.zero_point,
+        act=bundle.config.output_activation,
+    )
+
+
+def _count(card: Card, bundle: Bundle) -> int:
+    return sum(len(window_starts(file.samples, bundle.config.window_samples)) for file in card.files)
+
+
+def _read_board(
+    firmware: Firmware, card: Card, identity: Identity, request: RunRequest, *, qemu: Path, progress: Progress
+) -> SessionResult:
+    total, came = _count(card, firmware.project.bundle), 0
+
+    def tell(record: AnyRecord) -> None:
+        nonlocal came
+        if isinstance(record, Inference):
+            came += 1
+            progress.advance(came, total)
+
+    progress.step(f"running {total} windows on {firmware.project.target}")
+    line = request.line or default_line()
+    with emulated(firmware.elf, card.folder, qemu=qemu, line=line, icount=request.icount) as board:
+        return read_session(board.port, identity, silence_s=request.timeout_s, ended=board.ended, on_record=tell)
+
+
+def _expected(card: Card, bundle: Bundle, frontend: HostFrontend, interpreter: Int8Interpreter) -> Iterator[HostWindow]:
+    window = bundle.config.window_samples
+    for file in card.files:
+        yield from host_windows(file.original, card.pcm(file), window, frontend.quantized, interpreter.run)
+
+
+def _told(windows: Iterator[HostWindow], total: int, progress: Progress) -> Iterator[HostWindow]:
+    for done, window in enumerate(windows, 1):
+        yield window
+        progress.advance(done, total)
+
+
+def _predictions(session: SessionResult, card: Card) -> tuple[Prediction, ...]:
+    """Gives the windows in the order of the card, with the names of the originals where the card has the file."""
+    if session.hello is None:
+        return ()
+    originals = {file.name: file.original for file in card.files}
+    return tuple(
+        Prediction(
+            file=originals.get(record.file, record.file),
+            win=record.win,
+            start=record.start,
+            start_s=record.start / card.sample_rate,
+            seq=record.seq,
+            boot=record.boot,
+            outputs=record.outputs,
+            scores=scores_of(record.outputs, session.hello),
+            us=record.us,
+        )
+        for record in sorted(session.inferences, key=lambda record: (record.file, record.win))
+    )
+
+
+def _failure(session: SessionResult, comparison: Comparison) -> DeployError | None:
+    problems = [*session.problems, *(f"the board says: {error.text}" for error in session.errors)]
+    for what, windows in (("never came", comparison.missing), ("came unasked", comparison.unexpected)):
+        if windows:
+            file, win, _ = windows[0]
+            problems.append(f"{len(windows)} windows {what}, first window {win} of {file}")
+    if problems:
+        return ProtocolError(f"incomplete readback: {'; '.join(problems)}", where="board", fix=session.fix)
+    if comparison.differences:
+        first, count = comparison.differences[0], len(comparison.differences)
+        return CheckFailed(
+            f"{count} of {comparison.expected} windows differ from the host by up to {comparison.max_lsb} "
+            f"LSB, first window {first.win} of {first.file} in {first.values} outputs",
+            where="board",
+            fix="generate and build again; report it if it stays",
+        )
+    return None
+
+
+def _true_label(file: CardFile, labels: Sequence[str]) -> str | None:
+    """Gives the label that the recording's folder is named after, if any; accents may be composed or not."""
+    folder = unicodedata.normalize("NFC", file.source.absolute().parent.name)
+    return next((label for label in labels if unicodedata.normalize("NFC", label) == folder), None)
+
+
+def result_json(result: RunResult) -> dict[str, Any]:
+    """Gives a run as the object that ``--output-format json`` shows."""
+    sums, session = totals(result.files), result.session
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "target": result.target,
+        "files": [file_json(file, result.request.threshold) for file in result.files],
+        "totals": {**asdict(sums), "skipped": len(result.skipped)},
+        "comparison": comparison_json(result.comparison),
+        "readback": {**asdict(session.counts), "complete": session.complete},
+        "error": None if result.failure is None else result.failure.line,
+    }

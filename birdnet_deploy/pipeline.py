@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from birdnet_deploy import artifacts, bundle, lock
-from birdnet_deploy.artifacts import Bundle, Firmware, Project, SourceModel
+from birdnet_deploy.artifacts import BuiltFirmware, Bundle, Project, SourceModel
 from birdnet_deploy.errors import CalibrationError, CheckFailed, UsageError
 from birdnet_deploy.settings import Settings, find_settings
 from birdnet_deploy.support import jsonfile
@@ -20,6 +20,8 @@ from birdnet_deploy.support.publish import published
 
 if TYPE_CHECKING:
     from birdnet_deploy.calibration.collect import CalibrationSet
+    from birdnet_deploy.device_run import RunRequest, RunResult
+    from birdnet_deploy.npu.finding import ValidationResult
     from birdnet_deploy.quantization.convert import QuantizedModel
 
 DEFAULT_TARGET = "qemu-an547"
@@ -40,9 +42,10 @@ class ConvertRequest:
     labels: Path | None = None
     config: Path | None = None
     output: Path | None = None
-    head: str = "logits"
-    io: str = "int8"
+    head: Literal["logits", "probabilities"] = "logits"
+    io: Literal["int8", "float32"] = "int8"
     max_windows: int | None = None
+    sample_norm: bool | None = None  # does a hybrid frontend divide by the sample's maximum? None: as its file says
     strict: bool = False
     force: bool = False
 
@@ -53,7 +56,7 @@ def convert(request: ConvertRequest, progress: Progress | None = None) -> Bundle
     Raises: UsageError, ConfigError (2), ModelError, LabelsError, CalibrationError, AudioError (3), CheckFailed where
     a gate of the settings is not met (4), OutputRefused (5). A failure leaves what was there.
     """
-    from birdnet_deploy.calibration.features import features_of_windows
+    from birdnet_deploy.audio.frontend import features_of_windows
     from birdnet_deploy.model.source import open_source
     from birdnet_deploy.quantization.convert import quantize_model
 
@@ -75,11 +78,12 @@ def convert(request: ConvertRequest, progress: Progress | None = None) -> Bundle
         for warning in windows.warnings:
             progress.warn(warning)
         progress.step("computing input features")
-        calibration = features_of_windows(windows.calibration, source.config)
-        evaluation = features_of_windows(windows.evaluation, source.config)
+        calibration = features_of_windows(windows.calibration.pcm, source.config)
+        evaluation = features_of_windows(windows.evaluation.pcm, source.config)
         quantized = quantize_model(
-            source, calibration, evaluation, head=request.head, io=request.io, progress=progress
-        )
+            source, calibration, evaluation, head=request.head, io=request.io,
+            sample_norm=request.sample_norm, progress=progress,
+        )  # fmt: skip
         _write_bundle(staging, source, windows, quantized, request, settings, progress)
     return bundle.open_bundle(output)
 
@@ -134,8 +138,9 @@ def _write_bundle(
     report = measure_fidelity(quantized, windows, config)
     _check_gates(report, settings)
     jsonfile.write(staging / artifacts.REPORT_FILE, report)
-    np.savez(staging / artifacts.GOLDEN_FILE, **make_golden(quantized, windows, config))
-    options = {"head": request.head, "io": request.io}
+    golden: dict[str, Any] = make_golden(quantized, windows)
+    np.savez(staging / artifacts.GOLDEN_FILE, **golden)
+    options = {"head": request.head, "io": request.io, "sample_norm": quantized.sample_norm}
     lock.write_lock(staging, source, windows.manifest, options)
 
 
@@ -207,7 +212,7 @@ def find_project(path: Path | None, settings: Settings) -> Path:
     return path or settings.project or Path()
 
 
-def build(project_path: Path | None = None, *, progress: Progress | None = None) -> Firmware:
+def build(project_path: Path | None = None, *, progress: Progress | None = None) -> BuiltFirmware:
     """Gives the ELF of a project, built with arm-none-eabi-gcc.
 
     Raises: UsageError (2), ToolchainError and BuildError (6).
@@ -220,12 +225,62 @@ def build(project_path: Path | None = None, *, progress: Progress | None = None)
     return build_project(project, tools=settings.tools, progress=progress or Silent())
 
 
+def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
+    """Gives the predictions of a built firmware on the emulated board, every window checked against the host.
+
+    Raises: UsageError (2), AudioError (3), OutputRefused (5), ToolchainError (6), BoardError (7), ProtocolError (8);
+    what differs or is missing is the result's ``failure``.
+    """
+    from birdnet_deploy.device_run import run_device
+    from birdnet_deploy.project.open import open_project
+    from birdnet_deploy.toolchain.build import open_firmware
+    from birdnet_deploy.toolchain.find import find_tools
+    from birdnet_deploy.toolchain.host import build_host_frontend
+
+    progress = progress or Silent()
+    settings = find_settings()
+    firmware = open_firmware(open_project(find_project(request.project, settings)))
+    found = find_tools(("qemu-system-arm", "cc"), settings.tools)
+    library = build_host_frontend(firmware.project, tools=settings.tools, progress=progress)
+    return run_device(
+        firmware, request, qemu=found["qemu-system-arm"].path, frontend_library=library, progress=progress
+    )
+
+
 @dataclass(frozen=True)
 class DeployRequest:
-    """What ``deploy`` is asked for: a conversion, a target, recordings to run on, and one output folder."""
+    """What ``deploy`` is asked for: a conversion, recordings to run on, and the folder for everything.
+
+    The folder gets ``bundle/``, ``project/`` and ``predictions.jsonl``; it is ``<stem>_deployed`` where None.
+    """
 
     convert: ConvertRequest
     audio: Path
-    output: Path
-    target: str = DEFAULT_TARGET
-    run_options: Mapping[str, Any] = field(default_factory=dict)
+    output: Path | None = None
+    target: str | None = None
+
+
+def deploy(
+    request: DeployRequest, progress: Progress, show_findings: Callable[[ValidationResult], None]
+) -> RunResult:
+    """Gives the result of the whole way: convert, validate, generate, build, run.
+
+    Raises: what those raise; CheckFailed (exit 4) where ``validate`` finds an error for the target.
+    """
+    from birdnet_deploy.device_run import RunRequest
+    from birdnet_deploy.npu.check import check_path
+
+    settings = _settings_for(request.convert.model)
+    model = request.convert.model or settings.model
+    output = request.output or Path(f"{model.stem if model else 'model'}_deployed")
+    target = request.target or settings.target or DEFAULT_TARGET
+    folder, project = output / "bundle", output / "project"
+    convert(replace(request.convert, output=folder), progress)
+    progress.step("validating")
+    checked = check_path(folder, target=target, select=settings.rules_select, ignore=settings.rules_ignore)
+    show_findings(checked)
+    if checked.errors:
+        raise CheckFailed(f"{checked.errors} findings are errors", where=folder, fix="mend them, worst first")
+    generate(folder, target=target, output=project, force=request.convert.force, progress=progress)
+    build(project, progress=progress)
+    return run(RunRequest(audio=request.audio, project=project, save=output / "predictions.jsonl"), progress)

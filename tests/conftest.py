@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+from tests.support.command import succeed
+from tests.support.once import made_once
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
 
 
 def _has_shared() -> bool:
@@ -55,3 +61,36 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def shared() -> Path:
     """The folder of the real checkpoint and recordings."""
     return SHARED
+
+
+def _make_small_model(folder: Path) -> None:
+    command = [sys.executable, "-m", "tests.support.make_small_model", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with small.keras, its config and labels, and recordings/ in a folder a label."""
+    return made_once(tmp_path_factory, "small_model", _make_small_model)
+
+
+@pytest.fixture(scope="session")
+def small_bundle(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Path:
+    """The small model's bundle; read it, never write into it."""
+
+    def make(folder: Path) -> None:
+        recordings = small_model / "recordings"
+        succeed("convert", small_model / "small.keras", "--calibration", recordings, "-o", folder)
+
+    return made_once(tmp_path_factory, "small_bundle", make)
+
+
+@pytest.fixture(scope="session")
+def small_project(tmp_path_factory: pytest.TempPathFactory, small_bundle: Path) -> Path:
+    """The small model's project for qemu-an547, built; copy it before changing it."""
+
+    def make(folder: Path) -> None:
+        succeed("generate", small_bundle, "--target", "qemu-an547", "-o", folder)
+        succeed("build", folder)
+
+    return made_once(tmp_path_factory, "small_project", make)

@@ -118,7 +118,7 @@ KNOWN_KEYS = frozenset({*_INTEGERS, *_CHOICES, *_OTHER_KEYS, *KEPT_KEYS})
 
 def _integer(key: str, value: Any, where: object) -> int:
     low, high = _INTEGERS[key]
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value % 1 != 0:
         raise ConfigError(f"{key} is {value!r}, not a whole number", where=where, fix=f"give {low} to {high}")
     if not low <= value <= high:
         raise ConfigError(f"{key} is {value!r}, out of range", where=where, fix=f"give {low} to {high}")

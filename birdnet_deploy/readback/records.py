@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from birdnet_deploy.tflite.scores import activate
+
 PROTOCOL = 1
 ACTIVATIONS = ("none", "sigmoid", "softmax")
 MAX_CLASSES = 16_000
 _U32 = 2**32 - 1
 _MAX_FLOAT32 = float(np.finfo(np.float32).max)
-_LEAST_LOGIT = -700.0  # exp(700) is still a double
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 
@@ -269,10 +270,4 @@ def _is_integer(value: Any, low: int, high: int) -> bool:
 
 def scores_of(outputs: NDArray[np.int8], hello: Hello) -> NDArray[np.float64]:
     """Gives the scores of int8 outputs ``[..., classes]``: ``(q - zp) * scale``, then the activation."""
-    logits = (outputs.astype(np.float64) - hello.zp) * hello.scale
-    if hello.act == "sigmoid":
-        return np.asarray(1.0 / (1.0 + np.exp(-np.maximum(logits, _LEAST_LOGIT))))
-    if hello.act == "softmax":
-        powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
-    return logits
+    return activate((outputs.astype(np.float64) - hello.zp) * hello.scale, hello.act)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from birdnet_deploy.errors import InternalError
 
@@ -37,11 +39,13 @@ def c_float(value: float) -> str:
 
     Raises: InternalError for NaN or infinity.
     """
-    single = np.float32(value)
-    if not math.isfinite(single):
+    return f"{_scientific(np.float32(value))}f"
+
+
+def _scientific(value: np.floating[Any]) -> str:
+    if not math.isfinite(value):
         raise InternalError(f"{value!r} has no C literal", fix="refuse it where it is read")
-    text = np.format_float_scientific(single, unique=True, trim="0", exp_digits=2)
-    return f"{text}f"
+    return np.format_float_scientific(value, unique=True, trim="0", exp_digits=2)
 
 
 def c_int(value: int) -> str:
@@ -66,6 +70,16 @@ def c_rows(values: Iterable[str], *, width: int = 110, indent: str = "    ") -> 
 def c_float_array(values: Iterable[float]) -> str:
     """Gives the wrapped body of a float array initialiser."""
     return c_rows(c_float(v) for v in values)
+
+
+def c_real_array(values: NDArray[np.floating[Any]]) -> str:
+    """Gives the wrapped body of an initialiser in the array's own precision: float or double literals.
+
+    Raises: InternalError for NaN or infinity.
+    """
+    if values.dtype == np.float64:
+        return c_rows(_scientific(v) for v in values.ravel())
+    return c_float_array(values.ravel())
 
 
 def c_int_array(values: Iterable[int]) -> str:

@@ -6,6 +6,7 @@ shows what was edited by hand since (which is never overwritten without ``force`
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from pathlib import Path
 from birdnet_deploy.errors import OutputRefused
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.hashes import sha256_file
+from birdnet_deploy.support.process import is_alive
 
 MANIFEST = ".birdnet-manifest.json"
 _LISTED = 5
@@ -45,9 +47,20 @@ def published(dest: Path, *, kind: str, force: bool = False, keep: tuple[str, ..
         _seal(staging, dest, kind)
         _swap(staging, dest, force, keep)
     except OSError as error:
-        raise OutputRefused(f"cannot be written ({error.strerror})", where=dest, fix="free room or choose -o") from error
+        if not _is_about(error, staging, dest):
+            raise
+        fix = "free room, or choose another -o"
+        raise OutputRefused(f"cannot be written ({error.strerror})", where=dest, fix=fix) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _is_about(error: OSError, *folders: Path) -> bool:
+    """Says whether an error is about room or these folders, rather than about something that the body read."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return True
+    named = str(error.filename or "")
+    return any(named.startswith(str(folder)) for folder in folders)
 
 
 def read_manifest(folder: Path) -> dict[str, object] | None:
@@ -159,17 +172,6 @@ def _sweep(dest: Path) -> None:
         old.rename(dest)
     shutil.rmtree(old, ignore_errors=True)
     for leftover in dest.parent.glob(f".{dest.name}.staging-*"):
-        if not _alive(leftover.name.rsplit("-", 1)[-1]):
+        owner = leftover.name.rsplit("-", 1)[-1]
+        if owner.isdigit() and not is_alive(int(owner)):
             shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _alive(pid: str) -> bool:
-    if os.name == "nt":
-        return True  # there is no harmless way to ask
-    try:
-        os.kill(int(pid), 0)
-    except PermissionError:
-        return True
-    except (ValueError, OSError):
-        return False
-    return True

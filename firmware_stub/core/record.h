@@ -18,8 +18,9 @@
 #include "json.h"
 
 #define RECORD_PROTOCOL 1
-#define RECORD_JSON_MAX 32768 /* bytes of JSON that a reader accepts */
+#define RECORD_LINE_MAX 32768 /* bytes of a line that a reader accepts */
 #define RECORD_HEADER_MAX 32  /* "\n@BN1 4294967295 32768 00000000 " */
+#define RECORD_JSON_MAX (RECORD_LINE_MAX - RECORD_HEADER_MAX)
 /* The buffer for a record of at most `json_max` bytes of JSON. */
 #define RECORD_BUFFER(json_max) (RECORD_HEADER_MAX + (json_max) + 1)
 

@@ -34,6 +34,40 @@ def hybrid(
     )  # fmt: skip
 
 
+def mel(
+    frontend: str,
+    *,
+    scale: str = "none",
+    compression: str = "none",
+    sample_rate: int = 16000,
+    seconds: float = 1.0,
+    width: int = 64,
+    **sizes: int,
+) -> ModelConfig:
+    """Gives the config of a model with mel rows; ``sizes`` are ``num_mels``, ``n_mfcc`` and ``fft_length``."""
+    return ModelConfig(
+        sample_rate, seconds, frontend, width, mag_scale=scale, input_compression=compression, **sizes
+    )  # fmt: skip
+
+
+def mel_configs(sample_rate: int = 16000, seconds: float = 1.0, width: int = 64) -> list[ModelConfig]:
+    """Gives every frontend with mel rows, in every scaling that differs."""
+    common = {"sample_rate": sample_rate, "seconds": seconds, "width": width}
+    return [
+        *(mel("librosa", compression=compression, **common) for compression in ("none", "sqrt", "log")),
+        *(mel("librosa", scale=scale, **common) for scale in ("pwl", "db", "pcen")),
+        mel("log_mel", **common),
+        mel("mfcc", **common),
+    ]
+
+
+def name_of(config: ModelConfig) -> str:
+    """Gives a test id."""
+    rows, width = config.shape[:2]
+    parts = (config.audio_frontend, config.mag_scale, config.input_compression, config.fft_length, f"{rows}x{width}")
+    return "-".join(str(part) for part in parts if part != "none")
+
+
 def rendered(config: ModelConfig, folder: Path) -> list[str]:
     """Writes the rendered frontend files into a folder; gives compiler arguments: include paths and sources."""
     folder.mkdir(parents=True, exist_ok=True)

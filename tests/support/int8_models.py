@@ -22,7 +22,7 @@ _OPTIONS = {
 }  # fmt: skip
 _VERSIONS = {
     "CONV_2D": 3, "DEPTHWISE_CONV_2D": 6, "FULLY_CONNECTED": 7, "ADD": 2, "SUB": 2, "MUL": 2, "DIV": 2, "LOG": 2,
-    "MEAN": 2, "SUM": 2, "REDUCE_MAX": 2, "SOFTMAX": 2, "LOGISTIC": 2, "TANH": 2, "RELU": 2, "RELU6": 2,
+    "MEAN": 2, "SUM": 2, "REDUCE_MAX": 2, "SOFTMAX": 2, "LOGISTIC": 2, "RELU": 2, "RELU6": 2,
     "QUANTIZE": 2, "CONCATENATION": 2, "PAD": 2, "PADV2": 2, "TRANSPOSE": 2, "SLICE": 2, "STRIDED_SLICE": 2,
     "AVERAGE_POOL_2D": 2, "MAX_POOL_2D": 2, "MAXIMUM": 2, "MINIMUM": 2,
 }  # fmt: skip
@@ -59,6 +59,11 @@ class ModelBuilder:
             tensor.buffer = len(self._buffers) - 1
         self._tensors.append(tensor)
         return len(self._tensors) - 1
+
+    def affine(self, tensor: int) -> tuple[float, int]:
+        """Gives the scale and zero point of a tensor."""
+        quantization = self._tensors[tensor].quantization
+        return quantization.scale[0], quantization.zeroPoint[0]
 
     def ints(self, values: ArrayLike) -> int:
         """Adds an int32 constant, such as axes."""

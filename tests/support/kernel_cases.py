@@ -23,10 +23,16 @@ def scale(rng: Generator) -> float:
     return float(np.float32(10.0**exponent))
 
 
+def is_power(value: float) -> bool:
+    """Says whether a scale is a power of two."""
+    return math.frexp(value)[0] == 0.5
+
+
 def times_power(rng: Generator, value: float, low: float, high: float) -> float:
     """Gives ``value`` times a power of two between ``2**low`` and ``2**high``, a third of them whole powers."""
     exponent = rng.uniform(low, high)
-    return float(np.float32(value * 2.0 ** (round(exponent) if rng.random() < 0.35 else exponent)))
+    whole = is_power(value) or rng.random() < 0.35
+    return float(np.float32(value * 2.0 ** (round(exponent) if whole else exponent)))
 
 
 def zero_point(rng: Generator) -> int:
@@ -60,10 +66,12 @@ def _bias(rng: Generator, channels: int, taps: int) -> NDArray[np.int32]:
     return rng.integers(-width, width, channels).astype(np.int32)
 
 
-def _weight_scales(rng: Generator, channels: int, single: bool) -> NDArray[np.float32]:
+def _weight_scales(rng: Generator, channels: int, single: bool, source_scale: float) -> NDArray[np.float32]:
     base = scale(rng)
     powers = rng.uniform(-2, 2, 1 if single else channels)
-    spread = np.exp2(np.round(powers) if rng.random() < 0.3 else powers) * base
+    if is_power(source_scale):
+        base, powers = 2.0 ** round(math.log2(base)), np.round(powers)
+    spread = np.exp2(powers) * base
     dead = rng.random(len(spread)) < 0.05
     return np.where(dead, 3.9e-9, spread).astype(np.float32)
 
@@ -115,7 +123,8 @@ def _convolution(
     image = tuple(max(n, r) if options["padding"] == VALID else n for n, r in zip(image, reach, strict=True))
     output = [windowed(options["padding"], n, r, s) for n, r, s in zip(image, reach, strides, strict=True)]
     taps = filters.size // channels
-    source_scale, scales = scale(rng), _weight_scales(rng, channels, rng.random() < 0.2)
+    source_scale = scale(rng)
+    scales = _weight_scales(rng, channels, rng.random() < 0.2, source_scale)
     build = ModelBuilder()
     source = build.tensor((1, *image, depth), source_scale, zero_point(rng))
     weights = build.tensor(filters.shape, scales, data=filters, axis=axis)
@@ -137,7 +146,8 @@ def _convolution(
 def fully_connected(rng: Generator) -> Case:
     """A fully connected layer with one weight scale or one a channel, of one row or more."""
     rows, depth, channels = int(rng.integers(1, 4)), int(rng.integers(1, 70)), int(rng.integers(1, 20))
-    source_scale, scales = scale(rng), _weight_scales(rng, channels, rng.random() < 0.4)
+    source_scale = scale(rng)
+    scales = _weight_scales(rng, channels, rng.random() < 0.4, source_scale)
     build = ModelBuilder()
     source = build.tensor((1, rows, depth), source_scale, zero_point(rng))
     weights = build.tensor((channels, depth), scales, data=_weights(rng, (channels, depth)))

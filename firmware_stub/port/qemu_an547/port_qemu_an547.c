@@ -161,5 +161,7 @@ uint32_t port_boot_id(void)
 
 void port_exit(int status)
 {
+    while ((UART0_STATE & UART_STATE_TX_FULL) != 0) { /* the last byte is still on its way */
+    }
     semihosting_exit(status);
 }

@@ -1,0 +1,42 @@
+"""``birdnet-deploy deploy``: convert, validate, generate, build, run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("deploy")
+@click.argument("model", type=click.Path(path_type=Path), required=False)
+@click.option("--calibration", metavar="PATH", help="Recordings that calibrate the int8 ranges.")
+@click.option("--audio", type=click.Path(path_type=Path), required=True, help="Recordings to run on.")
+@click.option("--labels", type=click.Path(path_type=Path), help="The label file, where it is not beside the model.")
+@click.option("--config", type=click.Path(path_type=Path), help="The model's config, where it is not beside it.")
+@click.option("--target", default=None, help="The board; qemu-an547 by default.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for bundle, project and predictions.")
+@click.option("--force", is_flag=True, help="Replace edited or foreign folders; a copy is kept.")
+@click.pass_context
+def command(
+    ctx: click.Context, model: Path | None, calibration: str | None, audio: Path, labels: Path | None,
+    config: Path | None, target: str | None, output: Path | None, force: bool,
+) -> None:  # fmt: skip
+    """Take MODEL.keras all the way: bundle, checks, project, firmware, predictions of every window.
+
+    The output folder holds bundle/, project/ and predictions.jsonl.
+    """
+    from birdnet_deploy import pipeline
+    from birdnet_deploy.cli.console import ConsoleProgress
+    from birdnet_deploy.cli.run import show_result
+    from birdnet_deploy.cli.validate import show_findings
+
+    request = pipeline.DeployRequest(
+        convert=pipeline.ConvertRequest(
+            model=model, calibration=calibration, labels=labels, config=config, force=force
+        ),
+        audio=audio, output=output, target=target,
+    )  # fmt: skip
+    with ConsoleProgress() as progress:
+        result = pipeline.deploy(request, progress, show_findings)
+    show_result(result)
+    ctx.exit(result.exit_code)

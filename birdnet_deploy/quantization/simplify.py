@@ -1,0 +1,96 @@
+"""Exact simplification before quantizing; each step is proven on the calibration windows, else not applied.
+
+Runs in the worker, on the loaded Keras model. A branch that never fires has a range of zero: quantized, it
+gets a degenerate scale (7.8e-9) at which kernels disagree, and int8 could not represent it anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_LOGIT_DIFFERENCE = 1e-4
+DIGITS = 6  # decimals of a reported difference
+
+Floats = NDArray[np.float32]
+OnWindows = Callable[[Any], Floats]  # a function of a batch -> its outputs on all calibration windows
+
+
+def simplify(model: Any, outputs: Any, before: Floats, on_windows: OnWindows) -> list[Mapping[str, Any]]:
+    """Simplifies ``model`` in place; gives one record a step: name, detail, applied, max_logit_difference.
+
+    ``outputs`` is the function of a batch that the int8 model is to compute, ``before`` what it gave on all
+    calibration windows, ``on_windows`` runs a function on them again.
+    """
+    frontend = next((layer for layer in model.layers if type(layer).__name__ == "AudioFrontendLayer"), None)
+    if frontend is None or frontend.mode == "precomputed":
+        return []
+    magnitude = frontend.magnitude()
+    steps: list[Mapping[str, Any]] = []
+
+    def attempt(step: str, detail: str, apply: Callable[[], None], revert: Callable[[], None]) -> bool:
+        apply()
+        difference = float(np.abs(on_windows(outputs) - before).max())
+        applied = difference <= MAX_LOGIT_DIFFERENCE
+        if not applied:
+            revert()
+        steps.append({
+            "step": step, "detail": detail, "applied": applied, "max_logit_difference": round(difference,
+            DIGITS),
+        })  # fmt: skip
+        return applied
+
+    silent = _silent_branches(frontend, magnitude, on_windows)
+    if silent:
+        detail = f"{len(silent)} of {len(magnitude.branches())} branches never fire"
+        dropped = attempt(
+            "drop silent magnitude branches", detail,
+            lambda: setattr(magnitude, "dead_branches", frozenset(silent)),
+            lambda: setattr(magnitude, "dead_branches", frozenset()),
+        )  # fmt: skip
+        if dropped and _foldable(frontend, magnitude, silent):
+            _fold_gain(frontend, magnitude, attempt)
+    return steps
+
+
+def _silent_branches(frontend: Any, magnitude: Any, on_windows: OnWindows) -> list[int]:
+    """Gives the branches whose ``shift(x)`` stays at or below zero in every value of every window."""
+    from keras import ops
+
+    branches = magnitude.branches()
+    if not branches:
+        return []
+
+    def peaks(batch: Any) -> Any:
+        x = magnitude.branch_input(frontend.before_magnitude(batch, training=False))
+        return ops.stack([ops.max(shift(x), axis=(1, 2, 3)) for shift, _ in branches], axis=1)
+
+    highest = on_windows(peaks).max(axis=0)
+    return [index for index, peak in enumerate(highest) if peak <= 0.0]
+
+
+def _foldable(frontend: Any, magnitude: Any, silent: list[int]) -> bool:
+    """``k0 * relu(mel(x))`` is ``relu((k0 * mel)(x))`` where k0 >= 0 and it has no other reader."""
+    gain = magnitude.linear_gain()
+    if gain is None or frontend.mode != "hybrid" or frontend.sample_norm:
+        return False
+    return len(silent) == len(magnitude.branches()) and bool((gain.get_weights()[0] >= 0).all())
+
+
+def _fold_gain(frontend: Any, magnitude: Any, attempt: Callable[..., bool]) -> None:
+    mixer = frontend.mel_mixer
+    (kernel,) = mixer.get_weights()
+    gain = magnitude.linear_gain().get_weights()[0].reshape(-1)
+
+    def apply() -> None:
+        mixer.set_weights([kernel * gain])
+        magnitude.gain_folded = True
+
+    def revert() -> None:
+        mixer.set_weights([kernel])
+        magnitude.gain_folded = False
+
+    attempt("fold the magnitude gain into the mel kernel", f"{len(gain)} channels", apply, revert)

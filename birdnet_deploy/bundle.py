@@ -45,7 +45,7 @@ def read_lock(path: Path) -> dict[str, Any]:
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"not a readable lock ({error})", where=path, fix="run convert again") from error
     if not isinstance(data, dict) or not isinstance(data.get("files"), dict):
         raise ModelError("not a birdnet.lock", where=path, fix="run convert again")

@@ -13,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from birdnet_deploy.audio.elementary import compress, decibels, exponential, natural_log, normalize
+from birdnet_deploy.audio.fft import cosine
 from birdnet_deploy.model.config import ModelConfig
 from birdnet_deploy.model.mel import slaney_mel_basis
 
 Floats = NDArray[np.float32]
 
 MEL_FMIN = 150.0  # Hz; the filters end at Nyquist
+# Where a filter ends on a bin, the bin's weight is 0 or a rounding residue of 1e-17; real weights are above 1e-9.
+_LEAST_WEIGHT = 1e-12
 
 # docs/input-contract.md: 0.40 x plus, for each (threshold, slope), slope * relu(x - threshold)
 _PWL_SLOPE = np.float32(0.40)
@@ -34,9 +37,13 @@ _PCEN_EPSILON = np.float32(1e-6)
 
 @dataclass(frozen=True, eq=False)
 class MelBank:
-    """Sparse mel filters: filter ``m`` weighs the bins from ``first[m]`` on with ``weights[m]`` (zeros at the end)."""
+    """Sparse mel filters: filter ``m`` weighs ``taps[m]`` bins from ``first[m]`` on.
+
+    ``weights`` is float32 ``[mels, most taps]``, each row zero from ``taps[m]`` on.
+    """
 
     first: NDArray[np.intp]
+    taps: NDArray[np.intp]
     weights: Floats
 
 
@@ -48,20 +55,20 @@ def mel_bank(config: ModelConfig) -> MelBank:
 @cache
 def _bank(sample_rate: int, fft_length: int, num_mels: int) -> MelBank:
     basis = slaney_mel_basis(sample_rate, fft_length, num_mels, MEL_FMIN, sample_rate / 2)
-    used = basis > 0
-    bins = basis.shape[1]
-    first = np.where(used.any(axis=1), used.argmax(axis=1), 0)
-    last = np.where(used.any(axis=1), bins - used[:, ::-1].argmax(axis=1), 0)
-    longest = max(1, int((last - first).max()))
-    first = np.minimum(first, bins - longest)
-    return MelBank(first, np.stack([row[start : start + longest] for row, start in zip(basis, first, strict=True)]))
+    used = basis > _LEAST_WEIGHT  # a triangle: what is used is one run of bins
+    first, taps = used.argmax(axis=1), np.count_nonzero(used, axis=1)
+    weights = np.zeros((num_mels, int(taps.max())), dtype=np.float32)
+    for mel, (start, count) in enumerate(zip(first, taps, strict=True)):
+        weights[mel, :count] = basis[mel, start : start + count]
+    return MelBank(first, taps, weights)
 
 
 def project(spectrogram: Floats, bank: MelBank) -> Floats:
-    """Gives float32 ``[mels, frames]`` of ``[bins, frames]``."""
+    """Gives float32 ``[mels, frames]`` of ``[bins, frames]``; terms of weight 0 change no sum."""
+    last = len(spectrogram) - 1
     total = np.zeros((len(bank.first), spectrogram.shape[1]), dtype=np.float32)
-    for offset in range(bank.weights.shape[1]):
-        total += bank.weights[:, offset, None] * spectrogram[bank.first + offset]
+    for tap, weights in enumerate(bank.weights.T):
+        total += weights[:, None] * spectrogram[np.minimum(bank.first + tap, last)]
     return total
 
 
@@ -93,9 +100,7 @@ def pcen(mels: Floats, frame_rate: float) -> Floats:
 
     Source: Lostanlen et al., Per-Channel Energy Normalization: Why and How (IEEE SPL 2019).
     """
-    frames = _PCEN_TIME_CONSTANT * frame_rate
-    b = (math.sqrt(1 + 4 * frames**2) - 1) / (2 * frames**2)
-    keep, take = np.float32(1 - b), np.float32(b)
+    keep, take = pcen_smoothing(frame_rate)
     energy = mels * _PCEN_SCALE
     smooth = np.empty_like(energy)
     state = np.ones(len(energy), dtype=np.float32)
@@ -108,9 +113,16 @@ def pcen(mels: Floats, frame_rate: float) -> Floats:
     return scaled
 
 
+def pcen_smoothing(frame_rate: float) -> tuple[np.float32, np.float32]:
+    """Gives how much PCEN's smoother keeps of its state and takes of a new frame; ``frame_rate`` in Hz."""
+    frames = _PCEN_TIME_CONSTANT * frame_rate
+    take = (math.sqrt(1 + 4 * frames**2) - 1) / (2 * frames**2)
+    return np.float32(1 - take), np.float32(take)
+
+
 def cosine_transform(levels: Floats, rows: int) -> Floats:
     """Gives the first ``rows`` of the orthonormal DCT-II over the first axis."""
-    table = _cosines(len(levels), min(rows, len(levels)))
+    table = dct_table(len(levels), min(rows, len(levels)))
     total = np.zeros((len(table), levels.shape[1]), dtype=np.float32)
     for index, level in enumerate(levels):
         total += table[:, index, None] * level
@@ -118,8 +130,9 @@ def cosine_transform(levels: Floats, rows: int) -> Floats:
 
 
 @cache
-def _cosines(count: int, rows: int) -> Floats:
-    k, n = np.arange(rows)[:, None], np.arange(count)[None, :]
-    table = np.cos(np.pi * k * (2 * n + 1) / (2 * count)) * math.sqrt(2 / count)
+def dct_table(count: int, rows: int) -> Floats:
+    """Gives the first ``rows`` of the orthonormal DCT-II of ``count`` values, float32 ``[rows, count]``."""
+    cosines = [[cosine(row * (2 * n + 1), 4 * count) for n in range(count)] for row in range(rows)]
+    table = np.array(cosines) * math.sqrt(2 / count)
     table[0] /= math.sqrt(2)
     return table.astype(np.float32)

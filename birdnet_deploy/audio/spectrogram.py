@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +15,7 @@ PCM_SCALE = np.float32(1 / 32768)
 # Below this power (in PCM16 steps squared) there is nothing but the rounding residue of cancelled terms.
 # Cutting it off keeps squares of residues out of the denormal range, where an M55 with flush-to-zero gives
 # other bits.
-POWER_FLOOR = np.float32(1e-20)
+POWER_FLOORS: dict[type[np.floating[Any]], float] = {np.float32: 1e-20, np.float64: 1e-30}
 
 
 def magnitudes(steps: Floats, plan: FftPlan, hop: int, width: int) -> Floats:
@@ -30,8 +32,7 @@ def magnitudes(steps: Floats, plan: FftPlan, hop: int, width: int) -> Floats:
     padded[plan.length // 2 : plan.length // 2 + len(steps)] = steps
     framed = np.lib.stride_tricks.sliding_window_view(padded, plan.length)[::hop][:width].T
     power = real_power(framed * (dtype(0.5) * plan.hann)[:, None], plan)
-    if dtype is np.float32:
-        power[power < POWER_FLOOR] = 0
+    power[power < dtype(POWER_FLOORS[dtype])] = 0
     magnitude = np.sqrt(power, out=power)
     magnitude *= dtype(PCM_SCALE)
     return magnitude.astype(np.float32, copy=False)

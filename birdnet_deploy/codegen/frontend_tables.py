@@ -7,32 +7,41 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from birdnet_deploy.audio.fft import FftPlan
 from birdnet_deploy.audio.frontend import output_shape, stft_plan
-from birdnet_deploy.errors import ConfigError
+from birdnet_deploy.audio.mel import dct_table, mel_bank, pcen_smoothing
 from birdnet_deploy.model.config import ModelConfig
 from birdnet_deploy.support.templating import render
 
 CONFIG_HEADER = "frontend_config.h"
 TABLES_SOURCE = "frontend_tables.c"
-FIRMWARE_FRONTENDS = ("hybrid", "raw")
 
 
 def frontend_files(config: ModelConfig, input_scale: float, input_zero_point: int) -> Mapping[str, str]:
     """Gives the text of the files that the firmware's frontend is compiled with, by name.
 
-    ``input_scale`` and ``input_zero_point`` quantize the features to the model's int8 input.
+    They hold what the config's frontend uses, and nothing of keys that it does not use. ``input_scale`` and
+    ``input_zero_point`` quantize the features to the model's int8 input.
 
-    Raises: ConfigError (exit 2) for a frontend that the firmware does not have, a shape that the frontend
-    does not give, or an ``fft_length`` that is not a power of two from 64 to 4096.
+    Raises: ConfigError (exit 2) for a shape that the frontend does not give, or an ``fft_length`` that is not a
+    power of two from 64 to 4096.
     """
-    if config.audio_frontend not in FIRMWARE_FRONTENDS:
-        raise ConfigError(
-            f"the firmware has no {config.audio_frontend} frontend",
-            where="model config", fix=f"deploy a model with one of: {', '.join(FIRMWARE_FRONTENDS)}",
-        )  # fmt: skip
-    context = _context(config, input_scale, input_zero_point)
+    shape = output_shape(config)
+    context = {
+        "frontend": config.audio_frontend.upper(),
+        "window": config.window_samples,
+        "rows": shape[0],
+        "width": shape[1],
+        "size": math.prod(shape),
+        "scale": input_scale,
+        "zero_point": input_zero_point,
+        **_scaling(config),
+        **_stft(config),
+        **_mels(config),
+        "cosines": dct_table(config.num_mels, shape[0]) if config.audio_frontend == "mfcc" else None,
+    }
     return {
         CONFIG_HEADER: render(f"c/{CONFIG_HEADER}.j2", context),
         TABLES_SOURCE: render(f"c/{TABLES_SOURCE}.j2", context),
@@ -52,33 +61,44 @@ def _order(points: int, first: int, stride: int) -> list[int]:
     return [index for part in parts for index in part]
 
 
-def _context(config: ModelConfig, input_scale: float, input_zero_point: int) -> dict[str, Any]:
-    shape = output_shape(config)
-    context: dict[str, Any] = {
-        "frontend": config.audio_frontend.upper(),
-        "window": config.window_samples,
-        "rows": shape[0],
-        "width": shape[1],
-        "size": math.prod(shape),
-        "scale": input_scale,
-        "zero_point": input_zero_point,
-        "plan": None,
+def _scaling(config: ModelConfig) -> dict[str, Any]:
+    """Gives mag_scale and input_compression where the frontend applies them."""
+    librosa = config.audio_frontend == "librosa"
+    compresses = config.audio_frontend == "hybrid" or (librosa and config.mag_scale == "none")
+    pcen = librosa and config.mag_scale == "pcen"
+    return {
+        "mag_scale": config.mag_scale.upper() if librosa else None,
+        "compression": config.input_compression.upper() if compresses else None,
+        "smoothing": pcen_smoothing(config.sample_rate / config.hop_length) if pcen else None,
     }
-    if config.audio_frontend != "raw":
-        plan = stft_plan(config)
-        context |= {
-            "compression": config.input_compression.upper(),
-            "hop": config.hop_length,
-            "plan": plan,
-            "window_table": np.float32(0.5) * plan.hann,
-            "order": input_order(plan.points),
-            "twiddles": _stage_twiddles(plan),
-            "split_twiddles": np.stack([plan.split_cos, plan.split_sin], axis=1).ravel(),
-        }
-    return context
 
 
-def _stage_twiddles(plan: FftPlan) -> np.ndarray[Any, np.dtype[np.float32]]:
+def _stft(config: ModelConfig) -> dict[str, Any]:
+    if config.audio_frontend == "raw":
+        return {"plan": None, "double_fft": False}
+    plan = stft_plan(config)
+    real = plan.hann.dtype.type
+    return {
+        "plan": plan,
+        "double_fft": real is np.float64,
+        "hop": config.hop_length,
+        "window_table": real(0.5) * plan.hann,
+        "order": input_order(plan.points),
+        "twiddles": _stage_twiddles(plan),
+        "split_twiddles": np.stack([plan.split_cos, plan.split_sin], axis=1),
+    }
+
+
+def _stage_twiddles(plan: FftPlan) -> NDArray[np.floating[Any]]:
     """Gives cos and sin of w1, w2, w3 for each k of each stage after the first, as the C reads them."""
     stages = [stage for stage in plan.stages if stage.length > 1]
     return np.concatenate([np.stack([stage.cos, stage.sin], axis=1).transpose(2, 0, 1).ravel() for stage in stages])
+
+
+def _mels(config: ModelConfig) -> dict[str, Any]:
+    """Gives the filters without their zeros, one after the other."""
+    if config.audio_frontend in ("hybrid", "raw"):
+        return {"mel_taps": None}
+    bank = mel_bank(config)
+    weights = [row[:taps] for row, taps in zip(bank.weights, bank.taps, strict=True)]
+    return {"mel_first": bank.first, "mel_taps": bank.taps, "mel_weights": np.concatenate(weights)}

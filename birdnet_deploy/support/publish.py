@@ -67,7 +67,7 @@ def read_manifest(folder: Path) -> dict[str, object] | None:
     """Gives the manifest of a published folder, or None where there is none that can be read."""
     try:
         data = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) and isinstance(data.get("files"), dict) else None
 

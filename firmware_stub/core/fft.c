@@ -3,16 +3,16 @@
 #ifdef FRONTEND_FFT
 
 typedef struct {
-    float re, im;
+    fft_real re, im;
 } complex_value;
 
-static inline complex_value turned(float re, float im, const float *w)
+static inline complex_value turned(fft_real re, fft_real im, const fft_real *w)
 {
     return (complex_value){ re * w[0] - im * w[1], re * w[1] + im * w[0] };
 }
 
 /* Joins the transforms at p, p + length, p + 2 length, p + 3 length; b, c, d are theirs after the twiddles. */
-static inline void join4(float *re, float *im, int length, complex_value b, complex_value c, complex_value d)
+static inline void join4(fft_real *re, fft_real *im, int length, complex_value b, complex_value c, complex_value d)
 {
     const complex_value even = { re[0] + c.re, im[0] + c.im };
     const complex_value odd = { re[0] - c.re, im[0] - c.im };
@@ -29,7 +29,7 @@ static inline void join4(float *re, float *im, int length, complex_value b, comp
 }
 
 /* The first stage joins single points; its twiddles are all 1. */
-static inline void first_stage(float *re, float *im)
+static inline void first_stage(fft_real *re, fft_real *im)
 {
     if (FFT_FIRST_LENGTH == 2) {
         for (int p = 0; p < FFT_POINTS; p += 2) {
@@ -52,7 +52,8 @@ static inline void first_stage(float *re, float *im)
 
 /* Joins transforms of `length` points by four; gives the next stage's twiddles. Inlined with a constant length, all
  * offsets are immediates: that halves the instructions of a stage. */
-static inline __attribute__((always_inline)) const float *stage(float *re, float *im, int length, const float *w)
+static inline __attribute__((always_inline)) const fft_real *stage(fft_real *re, fft_real *im, int length,
+                                                                   const fft_real *w)
 {
     for (int k = 0; k < length; k++, w += 6) {
         for (int p = k; p < FFT_POINTS; p += 4 * length) {
@@ -65,9 +66,9 @@ static inline __attribute__((always_inline)) const float *stage(float *re, float
     return w;
 }
 
-void fft_complex(float *re, float *im)
+void fft_complex(fft_real *re, fft_real *im)
 {
-    const float *w = fft_twiddles;
+    const fft_real *w = fft_twiddles;
     first_stage(re, im);
     w = stage(re, im, FFT_FIRST_LENGTH, w);
     w = stage(re, im, 4 * FFT_FIRST_LENGTH, w);
@@ -83,14 +84,14 @@ void fft_complex(float *re, float *im)
     (void)w;
 }
 
-static inline float square_sum(float re, float im)
+static inline fft_real square_sum(fft_real re, fft_real im)
 {
     return re * re + im * im;
 }
 
-void fft_split(const float *re, const float *im, float *power)
+void fft_split(const fft_real *re, const fft_real *im, fft_real *power)
 {
-    const float *w = fft_split_twiddles;
+    const fft_real *w = fft_split_twiddles;
     for (int k = 0; k <= FFT_POINTS / 2; k++, w += 2) {
         const int mirror = (FFT_POINTS - k) % FFT_POINTS;
         const complex_value even = { re[k] + re[mirror], im[k] - im[mirror] };

@@ -1,4 +1,4 @@
-/* fft.h - the float FFT of real frames.
+/* fft.h - the FFT of real frames, in float or, for PCEN, in double.
  *
  * A real transform of FRONTEND_FFT samples is a complex one of half as many points, z[n] = x[2n] + i x[2n+1], and a
  * split. The complex one is decimated in time by 4 (after one radix-2 stage where the number of points is an odd power
@@ -16,21 +16,28 @@
 
 #ifdef FRONTEND_FFT
 
+/* PCEN lifts what is far below the peak, the rounding residue of a float transform included. */
+#ifdef FRONTEND_FFT_DOUBLE
+typedef double fft_real;
+#else
+typedef float fft_real;
+#endif
+
 #define FFT_POINTS (FRONTEND_FFT / 2)
 /* 2048, 512, 128 and 32 points are odd powers of two: their first stage joins by 2, then by 4. */
 #define FFT_FIRST_LENGTH ((FFT_POINTS & 0xAAA) ? 2 : 4)
 #define FFT_TWIDDLES (2 * (FFT_POINTS - FFT_FIRST_LENGTH))
 
-extern const uint16_t fft_order[FFT_POINTS];       /* position p of the work arrays holds z[fft_order[p]] */
-extern const float fft_twiddles[FFT_TWIDDLES];     /* cos, sin of -2 pi j k / (4 L): j = 1..3, k < L, L a stage */
-extern const float fft_split_twiddles[FFT_POINTS + 2]; /* cos, sin of -2 pi k / FRONTEND_FFT, k = 0..FFT_POINTS/2 */
+extern const uint16_t fft_order[FFT_POINTS];      /* position p of the work arrays holds z[fft_order[p]] */
+extern const fft_real fft_twiddles[FFT_TWIDDLES]; /* cos, sin of -2 pi j k / (4 L): j = 1..3, k < L, L a stage */
+extern const fft_real fft_split_twiddles[FFT_POINTS + 2]; /* cos, sin of -2 pi k / FRONTEND_FFT, k = 0..FFT_POINTS/2 */
 
 /* Transforms FFT_POINTS complex points in place, from `fft_order` to natural order. */
-void fft_complex(float *re, float *im);
+void fft_complex(fft_real *re, fft_real *im);
 
 /* |X[k]|^2 for k = 0..FFT_POINTS of the real frame whose complex transform is re, im. Give it frames of halved
  * samples: the split's factor 1/2 is in the caller's window table. */
-void fft_split(const float *re, const float *im, float *power);
+void fft_split(const fft_real *re, const fft_real *im, fft_real *power);
 
 #endif
 #endif

@@ -18,15 +18,17 @@ union frontend_word {
     int32_t bits;
 };
 
+/* ln 2 in two parts: the first, 355 / 512, has so few bits that any exponent times it is exact. */
+#define FRONTEND_LN2_HIGH 0.693359375f
+#define FRONTEND_LN2_LOW (-2.12194440e-4f)
+
 /* ln(x) of a positive normal float, within 1 ulp.
  *
  * x = 2^e m, m in [sqrt(1/2), sqrt(2)); f = m - 1, s = f / (2 + f); ln(m) = 2 artanh(s) = f - f^2/2 + s (f^2/2 + R)
- * with R = 2 s^2/3 + 2 s^4/5 + 2 s^6/7 + 2 s^8/9. ln 2 is in two parts, so that e times the first is exact.
+ * with R = 2 s^2/3 + 2 s^4/5 + 2 s^6/7 + 2 s^8/9.
  * Source: the artanh series of the logarithm (Abramowitz and Stegun 4.1.27). */
 static inline float frontend_log(float x)
 {
-    const float ln2_high = 0.693359375f; /* 355 / 512 */
-    const float ln2_low = -2.12194440e-4f;
     union frontend_word word = { x };
     const int32_t exponent = (word.bits - 0x3F3504F3 /* sqrt(1/2) */) >> 23; /* arithmetic in gcc and clang */
     word.bits -= exponent * (1 << 23);
@@ -36,8 +38,31 @@ static inline float frontend_log(float x)
     const float z = s * s;
     const float series = z * (2.0f / 3 + z * (2.0f / 5 + z * (2.0f / 7 + z * (2.0f / 9))));
     const float half_square = 0.5f * f * f;
-    const float small = s * (half_square + series) + e * ln2_low;
-    return (f - (half_square - small)) + e * ln2_high;
+    const float small = s * (half_square + series) + e * FRONTEND_LN2_LOW;
+    return (f - (half_square - small)) + e * FRONTEND_LN2_HIGH;
+}
+
+/* ln(1 + x) from x = 0 on, within 2 ulp: the logarithm of the rounded sum, mended. */
+static inline float frontend_log1p(float x)
+{
+    const float u = 1.0f + x;
+    const float lost = x < 1.0f ? x - (u - 1.0f) : 1.0f - (u - x);
+    return frontend_log(u) + lost / u;
+}
+
+/* e^x for x from -80 to 80, within 2 ulp.
+ *
+ * x = k ln 2 + r, k the nearest whole number; e^r by its Taylor series to r^7. Adding 1.5 * 2^23 and taking it away
+ * rounds to a whole number. Source: Abramowitz and Stegun 4.2.1. */
+static inline float frontend_exp(float x)
+{
+    const float rounding = 12582912.0f;
+    const float k = (x * 1.44269504f + rounding) - rounding;
+    const float r = (x - k * FRONTEND_LN2_HIGH) - k * FRONTEND_LN2_LOW;
+    const float high = 1.0f / 120 + r * (1.0f / 720 + r * (1.0f / 5040));
+    const float series = 1.0f / 2 + r * (1.0f / 6 + r * (1.0f / 24 + r * high));
+    const union frontend_word power = { .bits = ((int32_t)k + 127) * (1 << 23) };
+    return (1.0f + (r + r * r * series)) * power.value;
 }
 
 /* (S - min) / (max - min + 1e-10) over `count` values, in place. */

@@ -15,8 +15,7 @@ from birdnet_deploy.audio.host_frontend import HostFrontend
 from birdnet_deploy.audio.quantize import quantize_input
 from birdnet_deploy.audio.reading import find_recordings, read_pcm16
 from birdnet_deploy.audio.windows import window_at, window_starts
-from birdnet_deploy.codegen.frontend_tables import frontend_files
-from birdnet_deploy.errors import AudioError, BuildError, ConfigError
+from birdnet_deploy.errors import AudioError, BuildError
 from birdnet_deploy.model.config import ModelConfig
 from tests.support.frontend_builds import (
     C_FLAGS,
@@ -25,6 +24,9 @@ from tests.support.frontend_builds import (
     compile_c,
     host_frontend,
     hybrid,
+    mel,
+    mel_configs,
+    name_of,
     rendered,
 )
 from tests.support.sounds import hard_windows
@@ -41,12 +43,15 @@ CONFIGS = [
     *(hybrid(fft, compression="log") for fft in (64, 128, 2048, 4096)),
     hybrid(512, sample_rate=22050, seconds=3, width=256),
     RAW,
+    *mel_configs(),
+    mel("librosa", scale="pcen", fft_length=64, num_mels=20),
+    mel("librosa", scale="pcen", fft_length=4096, sample_rate=48000, width=31),
+    mel("librosa", scale="pcen", fft_length=256, sample_rate=4000, seconds=20, num_mels=20),  # the smoother runs dry
+    mel("librosa", compression="log", fft_length=256, sample_rate=44100, num_mels=128),  # some filters hold no bin
+    mel("log_mel", fft_length=1024, sample_rate=22050, seconds=1.5, width=100, num_mels=40),
+    mel("mfcc", fft_length=2048, num_mels=26, n_mfcc=26, width=1),
+    mel("mfcc", num_mels=7, n_mfcc=1),
 ]
-
-
-def name_of(config: ModelConfig) -> str:
-    """Gives a test id."""
-    return f"{config.audio_frontend}-{config.fft_length}-{config.input_compression}-{config.shape[0]}x{config.shape[1]}"
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=name_of)
@@ -56,22 +61,30 @@ def test_c_equals_numpy_bit_by_bit(config: ModelConfig, tmp_path: Path) -> None:
         assert_same_bits(frontend, pcm, config, name)
 
 
+@pytest.fixture(scope="module")
+def recordings(shared: Path) -> dict[str, np.ndarray]:
+    """The shared recordings at 22,050 Hz."""
+    return {path.name: read_pcm16(path, 22050) for path in find_recordings(shared / "audio")}
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize(
     "config",
     [
         hybrid(512, sample_rate=22050, seconds=3, width=256),
         hybrid(512, sample_rate=22050, seconds=3, width=256, compression="log"),
+        *mel_configs(22050, 3, 256),
     ],
     ids=name_of,
 )
-def test_c_equals_numpy_bit_by_bit_on_real_sound(config: ModelConfig, shared: Path, tmp_path: Path) -> None:
+def test_c_equals_numpy_bit_by_bit_on_real_sound(
+    config: ModelConfig, recordings: dict[str, np.ndarray], tmp_path: Path
+) -> None:
     frontend = host_frontend(config, tmp_path)
     windows = 0
-    for path in find_recordings(shared / "audio"):
-        pcm = read_pcm16(path, config.sample_rate)
+    for name, pcm in recordings.items():
         for start in window_starts(len(pcm), config.window_samples):
-            assert_same_bits(frontend, window_at(pcm, start, config.window_samples), config, f"{path.name} {start}")
+            assert_same_bits(frontend, window_at(pcm, start, config.window_samples), config, f"{name} {start}")
             windows += 1
     assert windows >= 200
 
@@ -108,7 +121,9 @@ def test_contraction_would_be_noticed(tmp_path: Path) -> None:
     assert not np.array_equal(HostFrontend(library, config).features(pcm), features_of_pcm(pcm, config))
 
 
-@pytest.mark.parametrize("config", [hybrid(256, compression="log"), hybrid(512, nyquist=False), RAW], ids=name_of)
+@pytest.mark.parametrize(
+    "config", [hybrid(256, compression="log"), hybrid(512, nyquist=False), RAW, *mel_configs()], ids=name_of
+)
 def test_sanitizers_find_nothing(config: ModelConfig, tmp_path: Path) -> None:
     arguments = rendered(config, tmp_path)
     program = tmp_path / "sanitized"
@@ -154,30 +169,3 @@ def test_the_callers_float_mode_comes_back(tmp_path: Path) -> None:
     frontend = host_frontend(hybrid(256), tmp_path)
     frontend.features(np.ones(16000, dtype=np.int16))
     assert np.float32(1e-40) * np.float32(1) != 0
-
-
-def test_rendered_files_are_the_same_on_every_run_and_say_what_they_hold() -> None:
-    config = hybrid(512, compression="sqrt", nyquist=False)
-    files = frontend_files(config, INPUT_SCALE, INPUT_ZERO_POINT)
-    assert files == frontend_files(config, INPUT_SCALE, INPUT_ZERO_POINT)
-    assert sorted(files) == ["frontend_config.h", "frontend_tables.c"]
-    lines = files["frontend_config.h"].splitlines()
-    for line in (
-        "#define FRONTEND_HYBRID 1", "#define FRONTEND_COMPRESSION_SQRT 1", "#define FRONTEND_ROWS 256",
-        "#define FRONTEND_FFT 512 /* samples in one frame */", "#define FRONTEND_HOP 250 /* samples between frames */",
-        "#define FRONTEND_INPUT_SCALE 3.921569e-03f", "#define FRONTEND_INPUT_ZERO_POINT (-128)",
-    ):  # fmt: skip
-        assert line in lines
-    assert all(text.isascii() and text.endswith("\n") and "\n\n\n" not in text for text in files.values())
-
-
-@pytest.mark.parametrize("frontend", ["librosa", "log_mel", "mfcc"])
-def test_a_frontend_that_the_firmware_does_not_have_is_refused(frontend: str) -> None:
-    with pytest.raises(ConfigError, match=f"the firmware has no {frontend} frontend") as caught:
-        frontend_files(ModelConfig(16000, 1, frontend, 64), 0.1, 0)
-    assert caught.value.exit_code == 2
-
-
-def test_an_fft_length_that_the_firmware_cannot_compute_is_refused() -> None:
-    with pytest.raises(ConfigError, match="fft_length is 400"):
-        frontend_files(ModelConfig(16000, 1, "hybrid", 64, fft_length=400), 0.1, 0)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -34,3 +36,11 @@ def fail(code: int, *arguments: object, cwd: Path | None = None, **environment: 
     assert done.returncode == code, f"exit {done.returncode}, expected {code}\n{done.stdout}\n{done.stderr}"
     assert "Traceback" not in done.stderr
     return done.stderr
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """Gives the processor time that the child processes of ``work`` took: unlike wall time, not that of others."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    work()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -107,3 +107,15 @@ ACTIVATIONS = (
     schema.ActivationFunctionType.RELU_N1_TO_1, schema.ActivationFunctionType.RELU6,
 )  # fmt: skip
 SAME, VALID = schema.Padding.SAME, schema.Padding.VALID
+
+
+def prefix_of(model: bytes, count: int) -> bytes:
+    """Gives the model of the first ``count`` operators of a model; its output is that of the last of them."""
+    whole = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+    graph = whole.subgraphs[0]
+    graph.operators = graph.operators[:count]
+    graph.outputs = list(graph.operators[-1].outputs)
+    whole.signatureDefs = []
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(whole.Pack(builder), b"TFL3")
+    return bytes(builder.Output())

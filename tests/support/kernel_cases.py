@@ -157,9 +157,7 @@ def fully_connected(rng: Generator) -> Case:
         inputs.append(build.tensor([channels], scales * np.float32(source_scale), dtype="int32",
                                    data=_bias(rng, channels, depth)))  # fmt: skip
     result = build.tensor((1, rows, channels), output_scale, zero_point(rng))
-    build.operator(
-        "FULLY_CONNECTED", inputs, result, fusedActivationFunction=activation(rng), keepNumDims=True
-    )
+    build.operator("FULLY_CONNECTED", inputs, result, fusedActivationFunction=activation(rng), keepNumDims=True)
     name = f"FULLY_CONNECTED {channels}x{depth}, {len(scales)} scales"
     return name, build.finish([source], [result]), stack(rng, (1, rows, depth))
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 from tests.support.int8_models import SAME, VALID, ModelBuilder
-from tests.support.kernel_cases import Case, activation, windowed, scale, stack, times_power, values, zero_point
+from tests.support.kernel_cases import Case, activation, scale, stack, times_power, values, windowed, zero_point
 
 
 def lookup(name: str) -> Callable[[Generator], Case]:
@@ -37,7 +37,9 @@ def _shape(rng: Generator, rank: int, most: int = 7) -> tuple[int, ...]:
     return (1, *(int(n) for n in rng.integers(1, most, rank - 1)))
 
 
-def _move(rng: Generator, name: str, shape: tuple[int, ...], output: tuple[int, ...], *more: Any, **options: Any) -> Case:
+def _move(
+    rng: Generator, name: str, shape: tuple[int, ...], output: tuple[int, ...], *more: Any, **options: Any
+) -> Case:
     """A model of one move; ``more`` are int32 constants."""
     build = ModelBuilder()
     affine = (scale(rng), zero_point(rng))

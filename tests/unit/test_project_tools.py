@@ -86,9 +86,9 @@ def test_a_compiler_that_is_none(tmp_path: Path, body: str, told: str) -> None:
 def test_a_tool_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
     hanging = script(tmp_path / "hang", f"sleep 60 &\necho $! > {tmp_path}/child\nwait")
     begun = time.monotonic()
-    with pytest.raises(ToolchainError, match="still busy after 1 s"):
-        run_tool([str(hanging)], name="hang", log=tmp_path / "log", timeout_s=1.0)
-    assert time.monotonic() - begun < 20
+    with pytest.raises(ToolchainError, match="still busy after 5 s"):
+        run_tool([str(hanging)], name="hang", log=tmp_path / "log", timeout_s=5.0)
+    assert time.monotonic() - begun < 50
     child = int((tmp_path / "child").read_text())
     state = Path(f"/proc/{child}/stat")
     assert not state.exists() or state.read_text().split()[2] == "Z"

@@ -1,0 +1,27 @@
+#include "nn_fully_connected.h"
+
+/* x rounded to nearest, halves away from zero. What does not fit becomes INT32_MIN, as the reference's conversion does
+ * on x86-64. */
+static int32_t round_half_away(double x)
+{
+    if (!(x > -2147483648.5 && x < 2147483647.5))
+        return INT32_MIN;
+    const int32_t whole = (int32_t)x; /* towards zero */
+    const double rest = x - whole;
+    return whole + (rest >= 0.5 ? 1 : 0) - (rest <= -0.5 ? 1 : 0);
+}
+
+void nn_fully_connected(const struct nn_fully_connected *p, const int8_t *input, int8_t *output)
+{
+    const struct nn_output clamp = p->output;
+    for (int32_t row = 0; row < p->rows; row++, input += p->depth) {
+        const int8_t *weight = p->weights;
+        for (int32_t channel = 0; channel < p->channels; channel++) {
+            int32_t sum = 0;
+            for (int32_t i = 0; i < p->depth; i++)
+                sum += *weight++ * input[i];
+            const double value = (double)nn_wrapping_add(sum, p->bias[channel]) * p->scale[channel];
+            *output++ = nn_finish(round_half_away(value), &clamp);
+        }
+    }
+}

@@ -17,6 +17,7 @@ from birdnet_deploy.board.card import Card, CardFile, prepare_card
 from birdnet_deploy.board.lines import default_line
 from birdnet_deploy.board.qemu import emulated
 from birdnet_deploy.errors import CheckFailed, DeployError, ProtocolError, UsageError
+from birdnet_deploy.model.beside import ModelHints
 from birdnet_deploy.readback.ledger import Identity
 from birdnet_deploy.readback.records import AnyRecord, Inference, scores_of
 from birdnet_deploy.readback.session import SessionResult, read_session
@@ -36,7 +37,8 @@ class RunRequest:
     """What ``run`` is asked for.
 
     ``threshold`` hides detections below it from tables (never from ``save``), ``timeout_s`` is the longest
-    silence between two records, ``line`` is ``pty`` or ``tcp`` (None: what the system has).
+    silence between two records, ``line`` is ``pty`` or ``tcp`` (None: what the system has). ``project`` may be a
+    model, ``hints`` what was said of it.
     """
 
     audio: Path
@@ -48,6 +50,7 @@ class RunRequest:
     line: str | None = None
     icount: bool = False
     strict: bool = False
+    hints: ModelHints = ModelHints()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""``birdnet.lock``: what a bundle was made from, written by ``convert`` only."""
+"""``birdnet.lock``: what a bundle was made from, written by ``convert``, or for a ``.tflite`` that others converted."""
 
 from __future__ import annotations
 
@@ -25,17 +25,21 @@ def _version(package: str) -> str:
 
 
 def write_lock(
-    folder: Path, source: SourceModel, calibration: Mapping[str, Any], options: Mapping[str, Any]
-) -> None:
-    """Writes the lock of a staged bundle: SHA-256 of its files and of the source model, the calibration manifest,
-    the options of ``convert`` and the versions of the tools. It names no absolute path and no time.
+    folder: Path, source: SourceModel, calibration: Mapping[str, Any] | str, options: Mapping[str, Any],
+    *, kind: str = "keras",
+) -> None:  # fmt: skip
+    """Writes the lock of a staged bundle: SHA-256 of its files and of the source model, the calibration manifest
+    (or ``unknown``), the options of ``convert`` and the versions of the tools. It names no absolute path and no time.
+
+    ``kind`` says what the source model is: ``keras``, or ``tflite`` where others converted it.
     """
     files = {name: sha256_file(folder / name) for name in BUNDLE_FILES if name != LOCK_FILE}
     lock = {
         "schema_version": SCHEMA_VERSION,
+        "kind": kind,
         "source_model": {"name": source.path.name, "sha256": source.sha256},
         "files": files,
-        "calibration": dict(calibration),
+        "calibration": calibration if isinstance(calibration, str) else dict(calibration),
         "options": dict(options),
         "versions": {
             "birdnet-deploy": __version__,

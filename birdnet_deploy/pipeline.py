@@ -1,11 +1,12 @@
 """The stages in the order of the data. Read this first: each function is one command of the command line.
 
-    convert -> validate -> generate -> build -> run
+convert -> validate -> generate -> build -> run
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,8 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from birdnet_deploy import artifacts, bundle, lock
 from birdnet_deploy.artifacts import BuiltFirmware, Bundle, Project, SourceModel
 from birdnet_deploy.errors import CalibrationError, CheckFailed, UsageError
+from birdnet_deploy.model.beside import ModelHints
+from birdnet_deploy.model.published import find_tflite, is_converted
 from birdnet_deploy.settings import Settings, find_settings
 from birdnet_deploy.support import jsonfile
+from birdnet_deploy.support.process import scratch_folder
 from birdnet_deploy.support.progress import Progress, Silent
 from birdnet_deploy.support.publish import published
 
@@ -39,8 +43,7 @@ class ConvertRequest:
     model: Path | None = None
     calibration: str | None = None
     evaluation: Path | None = None
-    labels: Path | None = None
-    config: Path | None = None
+    hints: ModelHints = ModelHints()
     output: Path | None = None
     head: Literal["logits", "probabilities"] = "logits"
     io: Literal["int8", "float32"] = "int8"
@@ -65,14 +68,8 @@ def convert(request: ConvertRequest, progress: Progress | None = None) -> Bundle
     model = request.model or settings.model
     if model is None:
         raise UsageError("no model named", fix="birdnet-deploy convert MODEL.keras")
-    own = model == settings.model  # labels and config of the settings belong to the model of the settings
-    source = open_source(
-        model,
-        labels=request.labels or (settings.get_path("labels") if own else None),
-        config=request.config or (settings.get_path("config") if own else None),
-        progress=progress,
-    )
-    output = request.output or Path(f"{model.stem}_bundle")
+    source = open_source(model, hints=_with_settings(request.hints, model, settings), progress=progress)
+    output = request.output or Path(f"{source.path.stem}_bundle")
     with published(output, kind="bundle", force=request.force) as staging:
         windows = _calibration_windows(request, source, settings, progress)
         for warning in windows.warnings:
@@ -94,6 +91,14 @@ def _settings_for(model: Path | None) -> Settings:
     if settings.path is None and model is not None and model.parent.is_dir():
         return find_settings(model.parent)
     return settings
+
+
+def _with_settings(hints: ModelHints, model: Path, settings: Settings) -> ModelHints:
+    """Adds labels and config of the settings, which belong to the model of the settings."""
+    if model != settings.model:
+        return hints
+    labels, config = settings.get_path("labels"), settings.get_path("config")
+    return replace(hints, labels=hints.labels or labels, config=hints.config or config)
 
 
 def _calibration_windows(
@@ -162,14 +167,18 @@ def _check_gates(report: Mapping[str, Any], settings: Settings) -> None:
 
 def generate(
     bundle_path: Path | None = None, *, target: str | None = None, output: Path | None = None,
-    force: bool = False, top_k: int = 3, progress: Progress | None = None,
+    force: bool = False, top_k: int = 3, hints: ModelHints | None = None, progress: Progress | None = None,
 ) -> Project:  # fmt: skip
     """Gives the rendered firmware project of a bundle: complete, self-contained, the same bytes each time.
+
+    ``bundle_path`` may be a full-int8 ``.tflite`` that others converted, or a folder that holds one; ``hints`` is
+    what was said of it.
 
     Raises: UsageError (2), ModelError (3), CheckFailed where the bundle differs from its lock (4), OutputRefused (5).
     """
     from birdnet_deploy.codegen.frontend_tables import frontend_files
     from birdnet_deploy.codegen.network import generate_network
+    from birdnet_deploy.imported import open_or_import
     from birdnet_deploy.project.generate import generate_project
     from birdnet_deploy.project.open import open_project
     from birdnet_deploy.tflite.reader import read_model
@@ -177,23 +186,27 @@ def generate(
     progress = progress or Silent()
     settings = find_settings()
     path = find_bundle(bundle_path, settings)
-    opened = bundle.open_bundle(path)
-    stale = bundle.stale_files(opened)
-    if stale:
-        raise CheckFailed(f"{', '.join(stale)} changed since convert", where=path, fix="run convert again")
-    progress.step("generating C")
-    network = generate_network(read_model(opened.model))
-    quantization = network.input_quantization
-    frontend = frontend_files(opened.config, quantization.scale, quantization.zero_point)
     name = target or settings.target or DEFAULT_TARGET
-    output = output or settings.project or Path(f"{path.resolve().name.removesuffix('_bundle')}_{name}")
-    with published(output, kind="project", force=force, keep=PROJECT_KEEPS) as staging:
-        generate_project(opened, name, network, frontend, staging, top_k=top_k)
+    with open_or_import(path, _with_settings(hints or ModelHints(), path, settings), progress) as opened:
+        stale = bundle.stale_files(opened)
+        if stale:
+            raise CheckFailed(f"{', '.join(stale)} changed since convert", where=path, fix="run convert again")
+        progress.step("generating C")
+        network = generate_network(read_model(opened.model))
+        quantization = network.input_quantization
+        frontend = frontend_files(opened.config, quantization.scale, quantization.zero_point)
+        output = output or settings.project or _project_name(path, name)
+        with published(output, kind="project", force=force, keep=PROJECT_KEEPS) as staging:
+            generate_project(opened, name, network, frontend, staging, top_k=top_k)
     return open_project(output)
 
 
+def _project_name(path: Path, target: str) -> Path:
+    return Path(f"{path.stem if path.is_file() else path.resolve().name.removesuffix('_bundle')}_{target}")
+
+
 def find_bundle(path: Path | None, settings: Settings) -> Path:
-    """Gives the bundle that is named, else the settings' one, else the current folder's.
+    """Gives the bundle that is named, else the settings' one, else the current folder's, else the settings' .tflite.
 
     Raises: UsageError (exit 2) with the command to type.
     """
@@ -204,6 +217,8 @@ def find_bundle(path: Path | None, settings: Settings) -> Path:
     here = Path()
     if bundle.is_bundle(here):
         return here
+    if settings.model is not None and settings.model.suffix == ".tflite":
+        return settings.model
     raise UsageError("no bundle named, and none in the current folder", fix="birdnet-deploy generate BUNDLE")
 
 
@@ -232,26 +247,40 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     what differs or is missing is the result's ``failure``.
     """
     from birdnet_deploy.device_run import run_device
-    from birdnet_deploy.project.open import open_project
     from birdnet_deploy.toolchain.build import open_firmware
     from birdnet_deploy.toolchain.find import find_tools
     from birdnet_deploy.toolchain.host import build_host_frontend
 
     progress = progress or Silent()
     settings = find_settings()
-    firmware = open_firmware(open_project(find_project(request.project, settings)))
     found = find_tools(("qemu-system-arm", "cc"), settings.tools)
-    library = build_host_frontend(firmware.project, tools=settings.tools, progress=progress)
-    return run_device(
-        firmware, request, qemu=found["qemu-system-arm"].path, frontend_library=library, progress=progress
-    )
+    with _runnable(find_project(request.project, settings), request.hints, progress) as project:
+        firmware = open_firmware(project)
+        library = build_host_frontend(firmware.project, tools=settings.tools, progress=progress)
+        qemu = found["qemu-system-arm"].path
+        return run_device(firmware, request, qemu=qemu, frontend_library=library, progress=progress)
+
+
+@contextmanager
+def _runnable(path: Path, hints: ModelHints, progress: Progress) -> Iterator[Project]:
+    """Gives the project at ``path``, or one made and built of the model there that lives as long as the body."""
+    from birdnet_deploy.project.open import open_project
+
+    if not bundle.is_bundle(path) and find_tflite(path) is None:
+        yield open_project(path)
+        return
+    with scratch_folder() as folder:
+        project = generate(path, output=folder / "project", hints=hints, progress=progress)
+        build(project.path, progress=progress)
+        yield project
 
 
 @dataclass(frozen=True)
 class DeployRequest:
     """What ``deploy`` is asked for: a conversion, recordings to run on, and the folder for everything.
 
-    The folder gets ``bundle/``, ``project/`` and ``predictions.jsonl``; it is ``<stem>_deployed`` where None.
+    A model that is converted already is taken as it is. The folder gets ``bundle/``, ``project/`` and
+    ``predictions.jsonl``; it is ``<stem>_deployed`` where None.
     """
 
     convert: ConvertRequest
@@ -260,14 +289,13 @@ class DeployRequest:
     target: str | None = None
 
 
-def deploy(
-    request: DeployRequest, progress: Progress, show_findings: Callable[[ValidationResult], None]
-) -> RunResult:
+def deploy(request: DeployRequest, progress: Progress, show_findings: Callable[[ValidationResult], None]) -> RunResult:
     """Gives the result of the whole way: convert, validate, generate, build, run.
 
     Raises: what those raise; CheckFailed (exit 4) where ``validate`` finds an error for the target.
     """
     from birdnet_deploy.device_run import RunRequest
+    from birdnet_deploy.imported import write_imported
     from birdnet_deploy.npu.check import check_path
 
     settings = _settings_for(request.convert.model)
@@ -275,7 +303,11 @@ def deploy(
     output = request.output or Path(f"{model.stem if model else 'model'}_deployed")
     target = request.target or settings.target or DEFAULT_TARGET
     folder, project = output / "bundle", output / "project"
-    convert(replace(request.convert, output=folder), progress)
+    if model is not None and is_converted(model):
+        with published(folder, kind="bundle", force=request.convert.force) as staging:
+            write_imported(model, staging, _with_settings(request.convert.hints, model, settings), progress)
+    else:
+        convert(replace(request.convert, output=folder), progress)
     progress.step("validating")
     checked = check_path(folder, target=target, select=settings.rules_select, ignore=settings.rules_ignore)
     show_findings(checked)

@@ -51,12 +51,21 @@ def emulated(elf: Path, card: Path, *, qemu: Path, line: str, icount: bool = Fal
             try:
                 qmp.greet()
                 port = wire.connect(qmp)
-                qmp.execute("cont")
+                _let_run(process, qmp)
             except (QmpClosed, serial.SerialException) as error:
                 reason = _last_line(complaints) or str(error)
                 fix = f"install a {QEMU} that has the machine {MACHINE}"
                 raise ToolchainError(f"did not start ({reason})", where=qemu, fix=fix) from error
             yield Emulation(port, lambda: _ending(process, complaints))
+
+
+def _let_run(process: subprocess.Popen[bytes], qmp: Qmp) -> None:
+    """Starts the paused guest. A short run is over, and QEMU with it, before QEMU has answered."""
+    try:
+        qmp.execute("cont")
+    except QmpClosed:
+        if process.poll() is None:
+            raise
 
 
 def _command(qemu: Path, elf: Path, wire: Line, icount: bool) -> list[str]:

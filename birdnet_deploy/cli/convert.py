@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from birdnet_deploy.cli.options import model_options
+
 if TYPE_CHECKING:
     from birdnet_deploy.artifacts import Bundle
+    from birdnet_deploy.model.beside import ModelHints
 
 _NORMS = {"auto": None, "on": True, "off": False}
 
@@ -21,8 +24,7 @@ _NORMS = {"auto": None, "on": True, "off": False}
 @click.option(
     "--evaluation", type=click.Path(path_type=Path), help="Recordings that measure; default: 30 % of the files."
 )
-@click.option("--labels", type=click.Path(path_type=Path), help="Labels; default: <stem>_labels.txt beside MODEL.")
-@click.option("--config", type=click.Path(path_type=Path), help="Config; default: <stem>_model_config.json beside.")
+@model_options
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The bundle; default: <stem>_bundle.")
 @click.option(
     "--head", type=click.Choice(["logits", "probabilities"]), default="logits", show_default=True,
@@ -40,21 +42,21 @@ _NORMS = {"auto": None, "on": True, "off": False}
 @click.option("--strict", is_flag=True, help="Refuse recordings that cannot be read, rather than skip them.")
 @click.option("--force", is_flag=True, help="Replace an edited or foreign folder; a copy is kept.")
 def command(
-    *, model: Path | None, calibration: str | None, evaluation: Path | None, labels: Path | None,
-    config: Path | None, output: Path | None, head: Literal["logits", "probabilities"],
+    *, model: Path | None, calibration: str | None, evaluation: Path | None, hints: ModelHints,
+    output: Path | None, head: Literal["logits", "probabilities"],
     io: Literal["int8", "float32"], max_windows: int | None, sample_norm: str, strict: bool, force: bool,
 ) -> None:  # fmt: skip
     """Quantize MODEL.keras to full int8 and write a bundle: model, labels, config, golden windows, report, lock.
 
-    Without --calibration the recordings are those of birdnet-deploy.toml, else of calibration/ beside MODEL.
+    MODEL may be a folder that holds the .keras, its config and its labels. Without --calibration the recordings
+    are those of birdnet-deploy.toml, else of calibration/ beside MODEL.
     """
     from birdnet_deploy import pipeline
     from birdnet_deploy.cli.console import ConsoleProgress
 
     request = pipeline.ConvertRequest(
-        model=model, calibration=calibration, evaluation=evaluation, labels=labels, config=config,
-        output=output, head=head, io=io, max_windows=max_windows, sample_norm=_NORMS[sample_norm],
-        strict=strict, force=force,
+        model=model, calibration=calibration, evaluation=evaluation, hints=hints, output=output, head=head,
+        io=io, max_windows=max_windows, sample_norm=_NORMS[sample_norm], strict=strict, force=force,
     )  # fmt: skip
     with ConsoleProgress() as progress:
         bundle = pipeline.convert(request, progress)

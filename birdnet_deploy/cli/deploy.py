@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from birdnet_deploy.cli.options import model_options
+
+if TYPE_CHECKING:
+    from birdnet_deploy.model.beside import ModelHints
 
 
 @click.command("deploy")
 @click.argument("model", type=click.Path(path_type=Path), required=False)
 @click.option("--calibration", metavar="PATH", help="Recordings that calibrate the int8 ranges.")
 @click.option("--audio", type=click.Path(path_type=Path), required=True, help="Recordings to run on.")
-@click.option("--labels", type=click.Path(path_type=Path), help="The label file, where it is not beside the model.")
-@click.option("--config", type=click.Path(path_type=Path), help="The model's config, where it is not beside it.")
+@model_options
 @click.option("--target", default=None, help="The board; qemu-an547 by default.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for bundle, project and predictions.")
 @click.option("--force", is_flag=True, help="Replace edited or foreign folders; a copy is kept.")
 @click.pass_context
 def command(
-    ctx: click.Context, model: Path | None, calibration: str | None, audio: Path, labels: Path | None,
-    config: Path | None, target: str | None, output: Path | None, force: bool,
+    ctx: click.Context, model: Path | None, calibration: str | None, audio: Path, hints: ModelHints,
+    target: str | None, output: Path | None, force: bool,
 ) -> None:  # fmt: skip
     """Take MODEL.keras all the way: bundle, checks, project, firmware, predictions of every window.
 
-    The output folder holds bundle/, project/ and predictions.jsonl.
+    MODEL may be a full-int8 .tflite as well, which needs no calibration, or a folder that holds the one or the
+    other with its config and labels. The output folder holds bundle/, project/ and predictions.jsonl.
     """
     from birdnet_deploy import pipeline
     from birdnet_deploy.cli.console import ConsoleProgress
@@ -31,9 +37,7 @@ def command(
     from birdnet_deploy.cli.validate import show_findings
 
     request = pipeline.DeployRequest(
-        convert=pipeline.ConvertRequest(
-            model=model, calibration=calibration, labels=labels, config=config, force=force
-        ),
+        convert=pipeline.ConvertRequest(model=model, calibration=calibration, hints=hints, force=force),
         audio=audio, output=output, target=target,
     )  # fmt: skip
     with ConsoleProgress() as progress:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from birdnet_deploy.cli.options import model_options
+
+if TYPE_CHECKING:
+    from birdnet_deploy.model.beside import ModelHints
 
 
 @click.command("generate")
@@ -13,10 +19,14 @@ import click
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The project's folder.")
 @click.option("--force", is_flag=True, help="Replace an edited or foreign folder; a copy is kept.")
 @click.option("--top-k", type=int, default=3, show_default=True, help="How many best classes a record names.")
-def command(bundle: Path | None, target: str | None, output: Path | None, force: bool, top_k: int) -> None:
+@model_options
+def command(
+    bundle: Path | None, target: str | None, output: Path | None, force: bool, top_k: int, hints: ModelHints
+) -> None:
     """Render a complete firmware project from BUNDLE: sources, network, labels, Makefile.
 
-    BUNDLE is the one of birdnet-deploy.toml, or the current folder, where it is not named.
+    BUNDLE is the one of birdnet-deploy.toml, or the current folder, where it is not named. It may be a full-int8
+    .tflite that others converted, or a folder that holds one; the last five options are for those.
     """
     import shlex
 
@@ -25,7 +35,7 @@ def command(bundle: Path | None, target: str | None, output: Path | None, force:
 
     with ConsoleProgress() as progress:
         project = pipeline.generate(
-            bundle, target=target, output=output, force=force, top_k=top_k, progress=progress
+            bundle, target=target, output=output, force=force, top_k=top_k, hints=hints, progress=progress
         )  # fmt: skip
     click.echo(f"project   {project.path} for {project.target}, {len(project.bundle.labels)} classes")
     click.echo(f"model     {project.bundle.model_sha256}")

@@ -89,8 +89,8 @@ def build(
     Options may be spelled with underscores too (--sample_rate).
     """
     from birdnet_deploy.errors import UsageError
-    from birdnet_deploy.model.build import build_files, default_labels
-    from birdnet_deploy.model.labels import check_label_count, read_labels
+    from birdnet_deploy.model.build import build_files
+    from birdnet_deploy.model.labels import check_label_count, default_labels, read_labels
 
     if labels is None and num_classes is None:
         raise UsageError("the number of classes is not given", fix="add --num-classes N or --labels FILE")
@@ -108,10 +108,11 @@ def build(
 @command.command("summary")
 @click.argument("model", type=click.Path(path_type=Path))
 def summary(model: Path) -> None:
-    """Show layers, shapes and parameters of MODEL.keras, without TensorFlow."""
+    """Show layers, shapes and parameters of MODEL.keras, or of the one in a folder, without TensorFlow."""
     from birdnet_deploy.model.archive import inspect_archive
+    from birdnet_deploy.model.published import find_keras
 
-    archive = inspect_archive(model)
+    archive = inspect_archive(find_keras(model))
     rows = [("layer", "class", "output", "parameters")]
     for layer in archive.layers():
         shape = "x".join(str(n) for n in layer.output_shape or ())

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from birdnet_deploy.cli.options import model_options
+
 if TYPE_CHECKING:
     from birdnet_deploy.device_run import RunResult
+    from birdnet_deploy.model.beside import ModelHints
 
 
 def _finite(ctx: click.Context, option: click.Parameter, value: float | None) -> float | None:
@@ -32,14 +35,17 @@ def _finite(ctx: click.Context, option: click.Parameter, value: float | None) ->
 @click.option("--icount", is_flag=True, help="Count instructions: repeatable, and the board's times mean something.")
 @click.option("--strict", is_flag=True, help="Fail at the first recording that cannot be read.")
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@model_options
 @click.pass_context
 def command(
     ctx: click.Context, *, project: Path | None, audio: Path, save: Path | None, threshold: float | None,
     top_k: int, timeout_s: float, line: str | None, icount: bool, strict: bool, output_format: str,
+    hints: ModelHints,
 ) -> None:  # fmt: skip
     """Run PROJECT's firmware in QEMU over recordings and check every window against the host.
 
-    PROJECT is the one of birdnet-deploy.toml, or the current folder, where it is not named. Exits with 4
+    PROJECT is the one of birdnet-deploy.toml, or the current folder, where it is not named. A bundle or a full-int8
+    .tflite in its place is generated and built in a temporary folder first. Exits with 4
     where a window differs from the host, with 8 where something is missing; what came is shown and saved
     all the same.
     """
@@ -49,7 +55,7 @@ def command(
 
     request = RunRequest(
         audio=audio, project=project, save=save, threshold=threshold, top_k=top_k,
-        timeout_s=timeout_s, line=line, icount=icount, strict=strict,
+        timeout_s=timeout_s, line=line, icount=icount, strict=strict, hints=hints,
     )  # fmt: skip
     with ConsoleProgress() as progress:
         result = pipeline.run(request, progress)

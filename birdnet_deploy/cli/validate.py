@@ -31,8 +31,9 @@ def command(
 ) -> None:  # fmt: skip
     """Check PATH, a bundle, a rendered project or a .tflite, against the NPU's and the engine's rules.
 
-    Without PATH: what birdnet-deploy.toml names, else the bundle in the current folder. Exit code 4 where
-    there is an error, 3 where the model cannot be read.
+    PATH may be a folder as models are published: *_INT8.tflite, *_model_config.json, *_labels.txt. Without PATH:
+    what birdnet-deploy.toml names, else the bundle in the current folder. Exit code 4 where there is an error, 3
+    where the model cannot be read.
     """
     from birdnet_deploy.npu.check import check_path
     from birdnet_deploy.npu.data import DEFAULT_TARGET

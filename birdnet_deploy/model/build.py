@@ -15,7 +15,7 @@ from birdnet_deploy.errors import ConfigError, OutputRefused, UsageError
 from birdnet_deploy.model.archive import KerasArchive, inspect_archive
 from birdnet_deploy.model.config import FRONTEND_ALIASES, ModelConfig, config_from_mapping
 from birdnet_deploy.model.labels import format_labels
-from birdnet_deploy.model.source import config_beside, labels_beside
+from birdnet_deploy.model.published import config_beside, labels_beside
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.files import replaced_text
 from birdnet_deploy.support.process import JOB_FILE, reporting, run_worker, scratch_folder, worker_limits
@@ -31,11 +31,6 @@ class BuiltModel:
     archive: KerasArchive
     config: Path
     labels: Path
-
-
-def default_labels(classes: int) -> tuple[str, ...]:
-    """Gives ``class_000`` and so on, for a model whose classes have no names yet."""
-    return tuple(f"class_{index:03d}" for index in range(classes))
 
 
 def build_files(

@@ -22,12 +22,7 @@ MAG_SCALES = ("none", "pwl", "pcen", "db")
 INPUT_COMPRESSIONS = ("none", "sqrt", "log")
 ACTIVATIONS = ("none", "softmax", "sigmoid")
 
-# Keys that files of this family carry beside those that the input contract needs; kept, never interpreted here.
-KEPT_KEYS = frozenset({
-    "embeddings_size", "alpha", "depth_multiplier", "frontend_trainable", "use_se", "se_reduction",
-    "use_inverted_residual", "expansion_factor", "use_attention_pooling", "dropout_rate", "weight_decay",
-    "class_activation", "train_mel_scale",
-})  # fmt: skip
+HEADS = ("softmax", "sigmoid")
 MAX_SAMPLES = 65536  # ST: every axis of every tensor < 65536 (facts of the STM32N6)
 
 
@@ -113,11 +108,19 @@ _CHOICES = {
     "output_activation": ACTIVATIONS,
 }
 _OTHER_KEYS = ("chunk_duration", "audio_frontend", "hop_length", "class_names", "input_shape")
+
+# The other arguments of `build_dscnn_model`, as files carry them: checked and kept, not interpreted here.
+_KEPT_INTEGERS = {"embeddings_size": (1, 65536), "se_reduction": (1, 65536), "expansion_factor": (1, 1024)}
+_KEPT_NUMBERS = {"alpha": 64.0, "depth_multiplier": 64.0, "dropout_rate": 1.0, "weight_decay": 1.0}  # at most
+_KEPT_FLAGS = frozenset({
+    "frontend_trainable", "use_se", "use_inverted_residual", "use_attention_pooling", "train_mel_scale",
+})  # fmt: skip
+KEPT_KEYS = frozenset({*_KEPT_INTEGERS, *_KEPT_NUMBERS, *_KEPT_FLAGS, "class_activation"})
 KNOWN_KEYS = frozenset({*_INTEGERS, *_CHOICES, *_OTHER_KEYS, *KEPT_KEYS})
 
 
-def _integer(key: str, value: Any, where: object) -> int:
-    low, high = _INTEGERS[key]
+def _integer(key: str, value: Any, where: object, bounds: tuple[int, int]) -> int:
+    low, high = bounds
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value % 1 != 0:
         raise ConfigError(f"{key} is {value!r}, not a whole number", where=where, fix=f"give {low} to {high}")
     if not low <= value <= high:
@@ -143,8 +146,23 @@ def _choice(key: str, value: Any, valid: tuple[str, ...], where: object) -> str:
 
 
 def _frontend(value: Any, where: object) -> str:
-    name = FRONTEND_ALIASES.get(value, value) if isinstance(value, str) else value
-    return _choice("audio_frontend", name, FRONTENDS, where)
+    return _choice("audio_frontend", _canonical(value), FRONTENDS, where)
+
+
+def _check_kept(key: str, value: Any, where: object) -> None:
+    """Refuses a value that the argument of the builder cannot have had."""
+    if key in _KEPT_INTEGERS:
+        _integer(key, value, where, _KEPT_INTEGERS[key])
+    elif key in _KEPT_FLAGS:
+        if not isinstance(value, bool):
+            raise ConfigError(f"{key} is {value!r}, not true or false", where=where, fix="give true or false")
+    elif key in _KEPT_NUMBERS:
+        most = _KEPT_NUMBERS[key]
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not 0 <= value <= most or (value == 0 and most > 1):
+            raise ConfigError(f"{key} is {value!r}, no number in its range", where=where, fix=f"give up to {most:g}")
+    else:
+        _choice(key, value, HEADS, where)
 
 
 def _class_names(value: Any, where: object) -> tuple[str, ...]:
@@ -167,13 +185,21 @@ def _check_keys(data: Mapping[str, Any], where: object) -> dict[str, Any]:
         near = difflib.get_close_matches(key, KNOWN_KEYS, n=1, cutoff=0.84)
         if near:
             raise ConfigError(f"unknown key {key!r}", where=where, fix=f"did you mean {near[0]!r}?")
+        _check_keepable(key, data[key], where)
         unknown[key] = data[key]
     return unknown
 
 
+def _check_keepable(key: str, value: Any, where: object) -> None:
+    try:
+        json.dumps({key: value}, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"the value of {key!r} is no JSON ({error})", where=where, fix="mend or remove it") from error
+
+
 def _check_consistency(config: ModelConfig, data: Mapping[str, Any], where: object) -> None:
     hop = data.get("hop_length")
-    if config.audio_frontend != "raw" and hop is not None and hop != config.hop_length:
+    if hop is not None and (isinstance(hop, bool) or hop != config.hop_length):
         raise ConfigError(
             f"hop_length is {hop!r} but int(sample_rate*chunk_duration)//spec_width is {config.hop_length}",
             where=where, fix="remove hop_length or mend sample_rate, chunk_duration or spec_width",
@@ -185,6 +211,12 @@ def _check_consistency(config: ModelConfig, data: Mapping[str, Any], where: obje
         )  # fmt: skip
     if config.audio_frontend != "raw" and config.hop_length < 1:
         raise ConfigError("spec_width has more frames than the window has samples", where=where, fix="lower spec_width")
+    activations = {config.output_activation, data.get("class_activation")}
+    if activations == set(HEADS):
+        raise ConfigError(
+            f"output_activation is {config.output_activation!r} but class_activation is {data['class_activation']!r}",
+            where=where, fix="keep the one that the model was trained with",
+        )  # fmt: skip
     names, count = config.class_names, config.num_classes
     if names is not None and count is not None and len(names) != count:
         raise ConfigError(f"num_classes is {count} but class_names has {len(names)}", where=where, fix="mend one")
@@ -202,17 +234,22 @@ def config_from_mapping(data: Mapping[str, Any], *, where: object = "model confi
     for key in ("sample_rate", "chunk_duration", "audio_frontend"):
         if data.get(key) is None:
             raise ConfigError(f"{key} is missing", where=where, fix=f"add {key!r} to the config")
-    values: dict[str, Any] = {key: _integer(key, data[key], where) for key in _INTEGERS if data.get(key) is not None}
+    values: dict[str, Any] = {
+        key: _integer(key, data[key], where, bounds) for key, bounds in _INTEGERS.items() if data.get(key) is not None
+    }
     for key, valid in _CHOICES.items():
         if data.get(key) is not None:
             values[key] = _choice(key, data[key], valid, where)
     values["chunk_duration"] = _duration(data["chunk_duration"], where)
     values["audio_frontend"] = _frontend(data["audio_frontend"], where)
-    if data.get("class_names") is not None:
+    if data.get("class_names") not in (None, []):
         values["class_names"] = _class_names(data["class_names"], where)
     if data.get("input_shape") is not None:
         values["input_shape"] = _input_shape(data["input_shape"], where)
     kept = {key: data[key] for key in sorted(KEPT_KEYS & set(data))}
+    for key, value in kept.items():
+        if value is not None:
+            _check_kept(key, value, where)
     config = ModelConfig(**values, extra={**kept, **unknown})
     _check_consistency(config, data, where)
     return config
@@ -223,15 +260,23 @@ def unknown_keys(data: Mapping[str, Any]) -> list[str]:
     return sorted(set(data) - KNOWN_KEYS)
 
 
-def read_config(path: Path) -> ModelConfig:
-    """Gives the config of a ``*_model_config.json`` file.
+def read_config(path: Path, told: Mapping[str, Any] | None = None) -> ModelConfig:
+    """Gives the config of a ``*_model_config.json`` file; ``told`` are keys that were said elsewhere.
 
-    Raises: ConfigError (exit 2) where it cannot be read, is not a JSON object, or is not valid.
+    Raises: ConfigError (exit 2) where it cannot be read, is not a JSON object, is not valid, or contradicts what
+    was told.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"not a readable JSON config ({error})", where=path, fix="name it with --config") from error
     if not isinstance(data, dict):
         raise ConfigError("not a JSON object", where=path, fix="name the model's config with --config")
-    return config_from_mapping(data, where=path)
+    for key, value in (told or {}).items():
+        if data.get(key) is not None and _canonical(data[key]) != _canonical(value):
+            raise ConfigError(f"{key} is {data[key]!r} but {value!r} was asked for", where=path, fix="mend one of them")
+    return config_from_mapping({**data, **(told or {})}, where=path)
+
+
+def _canonical(value: Any) -> Any:
+    return FRONTEND_ALIASES.get(value, value) if isinstance(value, str) else value

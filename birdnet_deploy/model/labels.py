@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from birdnet_deploy.errors import LabelsError
@@ -20,13 +21,29 @@ def parse_labels(data: bytes, *, where: object = "labels") -> tuple[str, ...]:
         lines.pop()
     if not lines:
         raise LabelsError("holds no label", where=where, fix="write one label a line, in the model's order")
+    return _distinct(lines, [f"{where}:{number}" for number in range(1, len(lines) + 1)], "line")
+
+
+def checked_names(names: tuple[str, ...], *, where: object) -> tuple[str, ...]:
+    """Gives the ``class_names`` of a config, held to what a label file is held to.
+
+    Raises: LabelsError (exit 3) naming the entry.
+    """
+    lines = [name.encode("utf-8", "surrogatepass") for name in names]
+    return _distinct(lines, [f"{where}: class_names entry {number}" for number in range(1, len(names) + 1)], "entry")
+
+
+def default_labels(classes: int) -> tuple[str, ...]:
+    """Gives ``class_000`` and so on, for a model whose classes have no names."""
+    return tuple(f"class_{index:03d}" for index in range(classes))
+
+
+def _distinct(lines: Sequence[bytes], places: Sequence[str], unit: str) -> tuple[str, ...]:
     labels: dict[str, int] = {}
-    for number, line in enumerate(lines, 1):
-        label = _label(line, f"{where}:{number}")
+    for number, (line, place) in enumerate(zip(lines, places, strict=True), 1):
+        label = _label(line, place)
         if label in labels:
-            raise LabelsError(
-                f"{label!r} is already on line {labels[label]}", where=f"{where}:{number}", fix="remove one of them"
-            )
+            raise LabelsError(f"{label!r} is already on {unit} {labels[label]}", where=place, fix="remove one of them")
         labels[label] = number
     return tuple(labels)
 

@@ -37,6 +37,8 @@ class AudioFrontendLayer(Magnitude, keras.layers.Layer):  # type: ignore[misc]
     Raises: ValueError that lists the valid modes, methods or layouts.
     """
 
+    peak_floor: float = 0.0
+
     def __init__(
         self,
         mode: str,
@@ -147,15 +149,30 @@ class AudioFrontendLayer(Magnitude, keras.layers.Layer):  # type: ignore[misc]
     def before_magnitude(self, inputs: Any, training: bool | None = None) -> Any:
         """Gives the non-negative ``[B, 1, spec_width, mel_bins]`` that is scaled next (hybrid, raw)."""
         if self.mode == "hybrid":
-            y = self._first_frames(inputs)
-            if self.pad_rows:
-                y = ops.pad(y, ((0, 0), (0, self.pad_rows), (0, 0), (0, 0)))
-            y = ops.relu(self.mel_mixer(ops.transpose(y, (0, 3, 2, 1))))
-            return y / (ops.max(y, axis=(1, 2, 3), keepdims=True) + 1e-6) if self.sample_norm else y
+            y = self.mel_spectrum(inputs)
+            return y / self._divisor(self.loudest(y)) if self.sample_norm else y
         y = inputs if inputs.shape[1] == self.samples else inputs[:, : self.samples, :]
         if self.pad_left or self.pad_right:
             y = ops.pad(y, ((0, 0), (self.pad_left, self.pad_right), (0, 0)))
         return self.fb_relu(self.fb_bn(self.fb2d(ops.expand_dims(y, 1)), training=training))
+
+    def mel_spectrum(self, inputs: Any) -> Any:
+        """Gives hybrid's ``[B, 1, spec_width, mel_bins]`` before any division."""
+        y = self._first_frames(inputs)
+        if self.pad_rows:
+            y = ops.pad(y, ((0, 0), (0, self.pad_rows), (0, 0), (0, 0)))
+        return ops.relu(self.mel_mixer(ops.transpose(y, (0, 3, 2, 1))))
+
+    @staticmethod
+    def loudest(y: Any) -> Any:
+        """Gives the largest value of each sample, ``[B, 1, 1, 1]``."""
+        return ops.max(y, axis=(1, 2, 3), keepdims=True)
+
+    def _divisor(self, peak: Any) -> Any:
+        """In int8 a peak below half a step is a division by zero; ``peak_floor`` (0: none) keeps it above one."""
+        if self.peak_floor:
+            return ops.relu(peak - self.peak_floor) + (self.peak_floor + 1e-6)
+        return peak + 1e-6
 
     def _first_frames(self, x: Any) -> Any:
         return x if x.shape[2] == self.spec_width else x[:, :, : self.spec_width, :]

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
 from birdnet_deploy.errors import ModelError, UsageError
+from birdnet_deploy.model.published import OLD_FORMAT, OLD_FORMAT_FIX
 
 CONFIG_MEMBER = "config.json"
 METADATA_MEMBER = "metadata.json"
@@ -94,11 +95,8 @@ def _check_directory(file: BinaryIO, path: Path) -> None:
     """Refuses what is no zip, and a list of members too long to be read into memory."""
     head = file.read(8)
     size = file.seek(0, 2)
-    if head == b"\x89HDF\r\n\x1a\n":
-        raise ModelError(
-            "an old HDF5 model, not a .keras archive",
-            where=path, fix="load it with the Keras that wrote it, then model.save('name.keras')",
-        )  # fmt: skip
+    if head == b"\x89HDF\r\n\x1a\n" or path.suffix in (".h5", ".hdf5"):
+        raise ModelError(OLD_FORMAT, where=path, fix=OLD_FORMAT_FIX)
     if head[4:] == b"TFL3":
         raise ModelError("a .tflite, converted already", where=path, fix="validate, generate and run take it")
     if size > MAX_ARCHIVE_BYTES:

@@ -21,7 +21,7 @@ from birdnet_deploy.tflite.reader import Tensor
 def check_path(
     path: Path, *, target: str = DEFAULT_TARGET, select: Sequence[str] = (), ignore: Sequence[str] = ()
 ) -> ValidationResult:
-    """Gives what the rules find in a bundle folder, a rendered project or a ``.tflite``, worst first.
+    """Gives what the rules find in a bundle, a rendered project, a published folder or a ``.tflite``, worst first.
 
     ``select`` and ``ignore`` are rule ids or prefixes of ids (``BD2``). A lone ``.tflite`` skips the rules
     that need a bundle and says so in ``summary["notes"]``.
@@ -76,6 +76,8 @@ def _summary(subject: Subject, findings: Sequence[Finding], skipped: Sequence[st
     notes = []
     if skipped:
         notes.append(f"no bundle: {skipped[0]} to {skipped[-1]} (labels, config, lock) were not checked")
+    elif subject.contract is not None and not subject.contract.locked:
+        notes.append("no bundle: nothing says by its hash that model, labels and config belong together")
     return {
         "counts": {severity: counts[severity] for severity in SEVERITIES},
         "target": subject.target.name,

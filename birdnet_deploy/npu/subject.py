@@ -1,4 +1,4 @@
-"""What is checked: a model, and where it came in a bundle or project, the labels, config and lock beside it.
+"""What is checked: a model, and where it came in a bundle, project or published folder, what lies beside it.
 
 Only an unreadable model stops a check. Everything else that is wrong with a bundle is kept here as it is, for
 rules to report all at once.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,19 @@ from birdnet_deploy.bundle import read_lock
 from birdnet_deploy.errors import DeployError, ModelError, UsageError
 from birdnet_deploy.model.config import ModelConfig, config_from_mapping
 from birdnet_deploy.model.labels import read_labels
+from birdnet_deploy.model.published import (
+    beside_in_folder,
+    config_beside,
+    find_keras,
+    find_tflite,
+    labels_beside,
+    refuse_unconverted,
+)
 from birdnet_deploy.npu.data import Target
 from birdnet_deploy.npu.graph import Graph
 from birdnet_deploy.npu.roles import roles
 from birdnet_deploy.support.hashes import sha256_file
+from birdnet_deploy.tflite.head import head_activation
 from birdnet_deploy.tflite.reader import TfliteModel, read_model
 
 PROJECT_BUNDLE = "bundle"
@@ -32,10 +41,13 @@ class Contract:
     """What lies beside a model in a bundle; a part that could not be read is None and told in ``problems``.
 
     ``problems`` maps ``labels``, ``config`` and ``lock`` to a line; ``stale`` has a line for each file that
-    is not what the lock says.
+    is not what the lock says. A folder of the published layout has no lock, and is not ``locked``.
     """
 
     folder: Path
+    labels_name: str
+    config_name: str
+    locked: bool
     labels: tuple[str, ...] | None
     config: ModelConfig | None
     raw_config: Mapping[str, Any]
@@ -64,17 +76,21 @@ class Subject:
 
 
 def open_subject(path: Path, target: Target) -> Subject:
-    """Gives what lies at ``path``: a ``.tflite``, a bundle folder, or a rendered project's copy of one.
+    """Gives what lies at ``path``: a ``.tflite``, a bundle folder, a rendered project's copy of one, or a folder of
+    the published layout.
 
     Raises: UsageError (exit 2) where there is nothing of the kind; ModelError (exit 3) where the model is
     unreadable.
     """
     if path.is_file():
-        if path.suffix in (".keras", ".h5"):
-            raise UsageError("not converted yet", where=path, fix=f"birdnet-deploy convert {path}")
+        refuse_unconverted(path)
         return Subject(path, read_model(path), target, None)
     if not path.is_dir():
         raise UsageError("no such file or folder", where=path, fix="name a bundle, a project or a .tflite file")
+    published = find_tflite(path)
+    if published is not None:
+        read = read_model(published)
+        return Subject(published, read, target, _published_contract(published, read))
     folder = path
     if not (path / MODEL_FILE).is_file() and (path / PROJECT_BUNDLE).is_dir():
         folder = path / PROJECT_BUNDLE
@@ -82,30 +98,48 @@ def open_subject(path: Path, target: Target) -> Subject:
     if not model.is_file():
         if (folder / LOCK_FILE).is_file():
             raise ModelError(f"the bundle has no {MODEL_FILE}", where=folder, fix="run convert again")
+        refuse_unconverted(find_keras(path))
         raise UsageError(f"no bundle: {MODEL_FILE} is not there", where=path, fix="birdnet-deploy validate BUNDLE")
     return Subject(model, read_model(model), target, _contract(folder))
 
 
 def _contract(folder: Path) -> Contract:
+    contract = _unlocked_contract(folder, LABELS_FILE, CONFIG_FILE)
+    try:
+        return replace(contract, locked=True, stale=_stale(folder, read_lock(folder / LOCK_FILE)))
+    except DeployError as error:
+        problems = {**contract.problems, "lock": _without_folder(error, folder)}
+        return replace(contract, locked=True, problems=problems)
+
+
+def _published_contract(model: Path, read: TfliteModel) -> Contract | None:
+    """Gives the labels and config of a published folder; None where there are neither."""
+    config, labels = beside_in_folder(model)
+    if config is None and labels is None:
+        return None
+    names = [(found or beside(model)).name for found, beside in ((labels, labels_beside), (config, config_beside))]
+    contract = _unlocked_contract(model.parent, *names)
+    if contract.config is not None and contract.config.output_activation == head_activation(read):
+        # there the key says how the model ends; in a bundle, what is left to the host
+        return replace(contract, config=contract.config.with_(output_activation="none"))
+    return contract
+
+
+def _unlocked_contract(folder: Path, labels_name: str, config_name: str) -> Contract:
     problems: dict[str, str] = {}
     labels = config = None
     raw: Mapping[str, Any] = {}
     try:
-        labels = read_labels(folder / LABELS_FILE)
+        labels = read_labels(folder / labels_name)
     except DeployError as error:
         problems["labels"] = _without_folder(error, folder)
     try:
-        raw = _read_object(folder / CONFIG_FILE)
+        raw = _read_object(folder / config_name)
         # the frame step has a rule of its own
-        config = config_from_mapping({k: v for k, v in raw.items() if k != "hop_length"}, where=CONFIG_FILE)
+        config = config_from_mapping({k: v for k, v in raw.items() if k != "hop_length"}, where=config_name)
     except DeployError as error:
         problems["config"] = _without_folder(error, folder)
-    stale: tuple[str, ...] = ()
-    try:
-        stale = _stale(folder, read_lock(folder / LOCK_FILE))
-    except DeployError as error:
-        problems["lock"] = _without_folder(error, folder)
-    return Contract(folder, labels, config, raw, problems, stale)
+    return Contract(folder, labels_name, config_name, False, labels, config, raw, problems, ())
 
 
 def _read_object(path: Path) -> Mapping[str, Any]:

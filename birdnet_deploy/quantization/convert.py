@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from birdnet_deploy.artifacts import SourceModel
 from birdnet_deploy.errors import CalibrationError, InternalError, ModelError
+from birdnet_deploy.quantization.variant import contradicts, misfit
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.process import (
     JOB_FILE,
@@ -48,7 +49,7 @@ class QuantizedModel:
     ``output_activation`` is what the host still has to apply to its outputs. ``float_outputs`` are the float
     model's, for the same head, one row for each of ``evaluation_features``. ``simplifications`` has one
     record a step. ``sample_norm`` says whether a hybrid frontend divides by the sample's maximum (None: no
-    hybrid frontend).
+    hybrid frontend), ``variant`` how well that fits the model's statistics (`variant.check_variant`).
     """
 
     tflite: bytes
@@ -62,6 +63,7 @@ class QuantizedModel:
     head: str
     io: str
     log: str
+    variant: Mapping[str, Any] | None = None
 
 
 def quantize_model(
@@ -95,8 +97,8 @@ def quantize_model(
         np.save(folder / "calibration.npy", calibration)
         np.save(folder / "evaluation.npy", evaluation)
         job: Mapping[str, Any] = {
-            "model": str(source.path.resolve()), "head": head, "io": io, "sample_norm": sample_norm,
-            "output_activation": source.config.output_activation,
+            "model": str(source.path.resolve()), "shown": str(source.path), "head": head, "io": io,
+            "sample_norm": sample_norm, "output_activation": source.config.output_activation,
         }  # fmt: skip
         jsonfile.write(folder / JOB_FILE, job)
         progress.step("starting TensorFlow")
@@ -106,6 +108,8 @@ def quantize_model(
         )  # fmt: skip
         quantized = _collect(folder, job, source, calibration, evaluation)
     check_full_int8(read_model(quantized.tflite), io=io, where=source.path)
+    if contradicts(quantized.variant):
+        progress.warn(f"the choice of --sample-norm does not fit the model: {misfit(quantized.variant)}")
     for step in quantized.simplifications:
         if not step["applied"]:
             progress.warn(f"{step['step']}: not applied, changes logits by {step['max_logit_difference']:g}")
@@ -165,6 +169,7 @@ def _collect(
         sample_norm=result["sample_norm"],
         head=job["head"],
         io=job["io"],
+        variant=result["variant"],
         log=(folder / LOG_FILE).read_text(encoding="utf-8", errors="replace"),
     )
 

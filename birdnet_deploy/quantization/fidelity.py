@@ -110,6 +110,7 @@ def measure_fidelity(quantized: QuantizedModel, windows: WindowSets, config: Mod
             "name": config.audio_frontend,
             "weights_layout": quantized.layout,
             "divides_by_sample_maximum": quantized.sample_norm,
+            "statistics": None if quantized.variant is None else dict(quantized.variant),
         },
         "fidelity": fidelity,
         "warnings": warnings,

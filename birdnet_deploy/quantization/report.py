@@ -11,14 +11,12 @@ Rows = list[tuple[str, str]]
 def model_rows(report: Mapping[str, Any]) -> Rows:
     """Gives what the int8 model is: size, ends, operators, frontend variant, simplifications."""
     model, frontend = report["model"], report["frontend"]
-    calibration = report["calibration"]
-    sound = "synthetic sound, not birds" if calibration["synthetic"] else f"{calibration['files']} files"
     rows = [
         ("model", f"{model['bytes']:,} bytes, {model['operator_count']} operators, sha256 {model['sha256']}"),
         ("input", _port(model["input"], model["io"])),
         ("output", f"{_port(model['output'], model['io'])}, then {model['output_activation']}"),
         ("frontend", _frontend(frontend)),
-        ("calibration", f"{calibration['windows']} windows of {sound}"),
+        ("calibration", _calibration(report["calibration"])),
     ]
     for step in report["simplifications"]:
         done = "" if step["applied"] else "not applied: "
@@ -32,12 +30,23 @@ def _port(port: Mapping[str, Any], io: str) -> str:
     return f"{io} {shape}, scale {port['scale']:.9g}, zero point {port['zero_point']}"
 
 
+def _calibration(calibration: Mapping[str, Any] | str) -> str:
+    if isinstance(calibration, str):  # of a .tflite that others converted
+        return calibration
+    sound = "synthetic sound, not birds" if calibration["synthetic"] else f"{calibration['files']} files"
+    return f"{calibration['windows']} windows of {sound}"
+
+
 def _frontend(frontend: Mapping[str, Any]) -> str:
     divides = frontend["divides_by_sample_maximum"]
     if divides is None:
         return str(frontend["name"])
     division = "divides" if divides else "does not divide"
-    return f"{frontend['name']}, {frontend['weights_layout']} layout, {division} by the sample's maximum"
+    text = f"{frontend['name']}, {frontend['weights_layout']} layout, {division} by the sample's maximum"
+    found = frontend.get("statistics")
+    if found is None:
+        return text
+    return f"{text} ({found['layer']} off by {found['off_by']:g}, the other way by {found['other_way_off_by']:g})"
 
 
 def fidelity_rows(report: Mapping[str, Any]) -> Rows:

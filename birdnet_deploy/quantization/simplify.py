@@ -1,6 +1,7 @@
 """Exact simplification before quantizing; each step is proven on the calibration windows, else not applied.
 
-Runs in the worker, on the loaded Keras model. A branch that never fires has a range of zero: quantized, it
+Runs in the worker, on the loaded Keras model. A hybrid frontend that divides by the window's peak would divide by zero
+on a silent window: int8 has no 1e-6, and the reference kernels refuse to run. A branch that never fires has a range of zero: quantized, it
 gets a degenerate scale (7.8e-9) at which kernels disagree, and int8 could not represent it anyway.
 """
 
@@ -43,6 +44,12 @@ def simplify(model: Any, outputs: Any, before: Floats, on_windows: OnWindows) ->
         })  # fmt: skip
         return applied
 
+    if frontend.mode == "hybrid" and frontend.sample_norm:
+        floor = _peak_floor(frontend, on_windows)
+        attempt(
+            "keep the divisor of silent windows off zero", f"at least {floor:.3g}",
+            lambda: setattr(frontend, "peak_floor", floor), lambda: setattr(frontend, "peak_floor", 0.0),
+        )  # fmt: skip
     silent = _silent_branches(frontend, magnitude, on_windows)
     if silent:
         detail = f"{len(silent)} of {len(magnitude.branches())} branches never fire"
@@ -54,6 +61,16 @@ def simplify(model: Any, outputs: Any, before: Floats, on_windows: OnWindows) ->
         if dropped and _foldable(frontend, magnitude, silent):
             _fold_gain(frontend, magnitude, attempt)
     return steps
+
+
+def _peak_floor(frontend: Any, on_windows: OnWindows) -> float:
+    """Gives half of the quietest window's peak, but no less than two int8 steps of the loudest's."""
+
+    def peaks(batch: Any) -> Any:
+        return frontend.loudest(frontend.mel_spectrum(batch))[:, :, 0, 0]
+
+    found = on_windows(peaks)
+    return max(float(found.min()) / 2, float(found.max()) * 2 / 255)
 
 
 def _silent_branches(frontend: Any, magnitude: Any, on_windows: OnWindows) -> list[int]:

@@ -19,6 +19,7 @@ from birdnet_deploy.errors import ModelError
 from birdnet_deploy.model.archive import KerasArchive, inspect_archive
 from birdnet_deploy.model.loading import load_archive
 from birdnet_deploy.quantization.simplify import simplify
+from birdnet_deploy.quantization.variant import check_variant, require_fit
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.process import (
     JOB_FILE,
@@ -30,6 +31,7 @@ from birdnet_deploy.support.process import (
 from birdnet_deploy.tflite.scores import activate
 
 BATCH = 32  # windows in one float forward
+CHECKED = 64  # windows that check the frontend's variant
 _MEMORY_BYTES = 16 << 30
 _CPU_S = 7200
 _FILE_BYTES = 4 << 30
@@ -51,9 +53,13 @@ def main(folder: Path) -> None:
     logits = _logits(model, archive)
     traced = trace(logits, calibration.shape[1:])
 
-    def on_calibration(function: Any) -> Floats:
-        return forward(trace(function, calibration.shape[1:]), calibration)
+    def on_calibration(function: Any, most: int | None = None) -> Floats:
+        return forward(trace(function, calibration.shape[1:]), calibration[:most])
 
+    frontend = next((layer for layer in model.layers if hasattr(layer, "sample_norm")), None)
+    variant = check_variant(model, frontend, lambda function: on_calibration(function, CHECKED))
+    if job["sample_norm"] is None and not _is_told(archive):
+        require_fit(variant, frontend, job["shown"])
     _say(folder, "running the float model")
     float_logits = forward(traced, evaluation)
     steps = simplify(model, logits, forward(traced, calibration), on_calibration)
@@ -64,14 +70,19 @@ def main(folder: Path) -> None:
     np.save(folder / "float_outputs.npy", float_logits)
     _say(folder, "quantizing")
     (folder / "model.tflite").write_bytes(_convert(outputs, calibration, job["io"]))
-    frontend = next((layer for layer in model.layers if hasattr(layer, "sample_norm")), None)
     result = {
         "output_activation": activation,
         "simplifications": steps,
         "layout": archive.layout,
+        "variant": variant,
         "sample_norm": bool(frontend.sample_norm) if frontend is not None and frontend.mode == "hybrid" else None,
     }
     jsonfile.write(folder / RESULT_FILE, result)
+
+
+def _is_told(archive: KerasArchive) -> bool:
+    """Says whether the file states the variant of its frontend, as those do that this project wrote."""
+    return archive.frontend is not None and not archive.frontend.keys().isdisjoint(("layout", "sample_norm"))
 
 
 def _say(folder: Path, step: str) -> None:

@@ -105,12 +105,19 @@ class Int8Interpreter:
         return math.prod(self._output.shape[1:])
 
     def run(self, inputs: NDArray[np.int8]) -> NDArray[np.int8]:
-        """Gives int8 ``[n, classes]`` of int8 ``[n, *input_shape]``, one window at a time."""
+        """Gives int8 ``[n, classes]`` of int8 ``[n, *input_shape]``, one window at a time.
+
+        Raises: ModelError (exit 3) where the kernels refuse a window (an int8 division by zero).
+        """
         outputs = np.empty((len(inputs), self.classes), dtype=np.int8)
         for index, window in enumerate(inputs):
             value = self.input_quantization.dequantize(window) if self._input.is_float else window
             self._interpreter.set_tensor(self._in_index, value.reshape(self._input.shape))
-            self._interpreter.invoke()
+            try:
+                self._interpreter.invoke()
+            except RuntimeError as error:
+                what = f"the kernels refuse window {index} ({' '.join(str(error).split())})"
+                raise ModelError(what, where="model.tflite", fix="convert the model again") from error
             result = self._interpreter.get_tensor(self._out_index).reshape(-1)
             if self._output.is_float:
                 quantization = self.output_quantization

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
-from tests.support.command import fail, succeed
+from tests.support.command import birdnet_deploy, fail, succeed
 from tests.support.make_small_model import LABELS
 
 pytestmark = pytest.mark.emulator
@@ -113,8 +114,6 @@ def test_one_flipped_weight_is_seen(small_project: Path, small_model: Path, tmp_
     shutil.copytree(small_project, project)
     _flip_a_weight(project)
     succeed("build", project)
-    from tests.support.command import birdnet_deploy
-
     done = birdnet_deploy("run", project, "--audio", small_model / "recordings")
     same, total = bit_exact(done.stdout)
     assert same < total
@@ -151,6 +150,12 @@ def test_deploy_does_all_of_it(small_model: Path, tmp_path: Path) -> None:
     assert (tmp_path / "all/bundle/birdnet.lock").is_file()
     assert (tmp_path / "all/project/build").is_dir()
     assert len(lines_of(tmp_path / "all/predictions.jsonl")) == total
+
+
+def test_digital_silence_is_a_window_like_any_other(small_project: Path, tmp_path: Path) -> None:
+    """The frontend divides by the window's peak: in int8 a silent window was a division by zero."""
+    soundfile.write(tmp_path / "silence.wav", np.zeros(16000), 8000, subtype="PCM_16")
+    assert bit_exact(succeed("run", small_project, "--audio", tmp_path / "silence.wav")) == (3, 3)
 
 
 def test_another_bundles_firmware_is_refused(small_project: Path, small_model: Path, tmp_path: Path) -> None:

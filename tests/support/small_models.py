@@ -100,6 +100,14 @@ def edit_weights(path: Path, edit: Callable[[Any], None]) -> Path:
     return write_members(path, content)
 
 
+def to_2025(file: Any) -> None:
+    """Moves the magnitude weights of an HDF5 member to where files of 2025 have them; for ``edit_weights``."""
+    frontend = file["layers/audio_frontend_layer"]
+    for name in [name for name in frontend["mag_layer"] if name.startswith("_pwl")]:
+        frontend.move(f"mag_layer/{name}", name)
+    del frontend["mag_layer"]
+
+
 def layer_config(config: dict[str, Any], class_name: str) -> dict[str, Any]:
     """Gives the first layer entry of a class in a model config."""
     return next(layer for layer in config["config"]["layers"] if layer["class_name"] == class_name)

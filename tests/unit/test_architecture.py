@@ -42,7 +42,8 @@ def test_only_the_command_line_prints_and_exits() -> None:
         if path.parent.name == "cli":
             continue
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        names = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+        called = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+        names = {function.id for function in called if isinstance(function, ast.Name)}
         if "print" in names or "exit" in names or "click" in set(imports_of(path)):
             found.append(path.name)
     assert found == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from birdnet_deploy.errors import ConfigError
-from birdnet_deploy.model.config import config_from_mapping, read_config, unknown_keys
+from birdnet_deploy.model.config import KNOWN_KEYS, config_from_mapping, read_config, unknown_keys
+from birdnet_deploy.model.family import build_dscnn_model
 
 GOOD: dict[str, Any] = {
     "sample_rate": 22050, "chunk_duration": 3, "audio_frontend": "hybrid", "spec_width": 256, "num_mels": 64,
@@ -60,6 +62,22 @@ def test_fractional_durations_and_aliases() -> None:
         ({"input_shape": [257, 256]+[0]}, "input_shape"),
         ({"audio_frontend": "raw"}, "sample_rate*chunk_duration=66150"),
         ({"sample_rate": None}, "sample_rate"),
+        ({"hop_length": True}, "hop_length"),
+        ({"sample_rate": 16000, "audio_frontend": "raw", "hop_length": 100}, "hop_length is 100 but"),
+        ({"alpha": float("nan")}, "alpha is nan"),
+        ({"alpha": 0}, "alpha"),
+        ({"depth_multiplier": True}, "depth_multiplier is True"),
+        ({"embeddings_size": -256}, "embeddings_size"),
+        ({"expansion_factor": 2.5}, "expansion_factor"),
+        ({"dropout_rate": 1.5}, "dropout_rate"),
+        ({"weight_decay": float("inf")}, "weight_decay"),
+        ({"use_se": 1}, "use_se is 1, not true or false"),
+        ({"frontend_trainable": "yes"}, "frontend_trainable"),
+        ({"class_activation": "sigmoidal"}, "did you mean 'sigmoid'"),
+        ({"class_activation": "softmax", "output_activation": "sigmoid"}, "class_activation is 'softmax'"),
+        ({"n_mels": 64}, "did you mean 'num_mels'"),
+        ({"remark": float("nan")}, "the value of 'remark'"),
+        ({"remark": "\ud800"}, "the value of 'remark'"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(change: dict[str, Any], named: str) -> None:
@@ -68,6 +86,32 @@ def test_what_is_wrong_is_named(change: dict[str, Any], named: str) -> None:
     assert named in caught.value.line
     assert "x.json" in caught.value.line
     assert caught.value.exit_code == 2
+
+
+def test_every_argument_of_the_builder_is_a_known_key() -> None:
+    assert set(inspect.signature(build_dscnn_model).parameters) <= KNOWN_KEYS
+
+
+def test_a_config_as_birdnet_stm32_writes_it_is_kept_whole() -> None:
+    written = {
+        **GOOD, "chunk_duration": 3.0, "embeddings_size": 256, "alpha": 1.0, "depth_multiplier": 1, "n_mfcc": 20,
+        "use_se": True, "se_reduction": 8, "use_inverted_residual": True, "expansion_factor": 2,
+        "use_attention_pooling": False, "dropout_rate": 0.5, "frontend_trainable": False, "weight_decay": None,
+        "train_mel_scale": False, "class_names": [], "hop_length": 258.0,
+    }  # fmt: skip
+    config = config_from_mapping(written)
+    assert (config.class_names, unknown_keys(written)) == (None, [])
+    again = config.to_json()
+    assert {key: again[key] for key in written if key not in ("class_names",)} == {
+        key: value for key, value in written.items() if key != "class_names"
+    }
+
+
+@pytest.mark.parametrize(("seconds", "samples"), [(2.5, 55125), (0.1, 2205), (2.9999, 66147)])
+def test_windows_of_fractional_seconds(seconds: float, samples: int) -> None:
+    data = {**GOOD, "chunk_duration": seconds, "spec_width": 64, "hop_length": samples // 64}
+    config = config_from_mapping(data)
+    assert (config.window_samples, config.hop_length) == (samples, samples // 64)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "\xff"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from birdnet_deploy.errors import LabelsError
-from birdnet_deploy.model.labels import check_label_count, format_labels, parse_labels
+from birdnet_deploy.model.labels import check_label_count, checked_names, format_labels, parse_labels
 
 
 @pytest.mark.parametrize("data", [b"b\na\nc\n", b"b\r\na\r\nc", b"\xef\xbb\xbfb\na\nc\n"])
@@ -40,3 +40,13 @@ def test_written_labels_read_back() -> None:
 def test_the_count_names_both_numbers() -> None:
     with pytest.raises(LabelsError, match="3 labels but the model has 4 outputs"):
         check_label_count(("a", "b", "c"), 4, where="l.txt")
+
+
+@pytest.mark.parametrize(
+    "names", [("a", "b\n#error"), ("a", "a"), ("a", ""), ("a", "\ud800"), ("a", "x" * 600), ("a", "\x1b[2J")]
+)
+def test_class_names_of_a_config_are_held_to_the_same(names: tuple[str, ...]) -> None:
+    with pytest.raises(LabelsError, match="c.json: class_names entry 2") as caught:
+        checked_names(names, where="c.json")
+    assert "\n" not in caught.value.line
+    assert checked_names(('Great "Tit"', "é"), where="c.json") == ('Great "Tit"', "é")

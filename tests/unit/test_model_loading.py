@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from birdnet_deploy.errors import ModelError
-from tests.support.small_models import edit_config, edit_weights, layer_config, save, settled, windows
+from tests.support.small_models import edit_config, edit_weights, layer_config, save, settled, to_2025, windows
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +63,6 @@ def test_files_of_birdnet_stm32_load_by_class_name(original: Any, saved: Path) -
     x = windows(original, 2)
     loaded = load_model(edit_config(saved, foreign))
     np.testing.assert_allclose(scores(loaded, x), scores(original, x), atol=1e-6)
-
-
-def to_2025(file: Any) -> None:
-    """Moves the magnitude weights to where files of 2025 have them."""
-    frontend = file["layers/audio_frontend_layer"]
-    for name in [name for name in frontend["mag_layer"] if name.startswith("_pwl")]:
-        frontend.move(f"mag_layer/{name}", name)
-    del frontend["mag_layer"]
 
 
 def test_2025_files_load_without_the_division(original: Any, saved: Path, tmp_path: Path) -> None:

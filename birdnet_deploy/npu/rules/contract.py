@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from birdnet_deploy.artifacts import CONFIG_FILE, LABELS_FILE, LOCK_FILE
+from birdnet_deploy.artifacts import CONFIG_FILE, LOCK_FILE
 from birdnet_deploy.npu.data import source
 from birdnet_deploy.npu.graph import tensor_label
 from birdnet_deploy.npu.rules.quantization import output_activations
@@ -33,7 +33,7 @@ def labels_do_not_match_outputs(subject: Subject) -> Iterator[Hit]:
     labels = _contract(subject).labels
     outputs = math.prod(subject.model.tensors[subject.model.outputs[0]].shape)
     if labels is not None and len(labels) != outputs:
-        yield Hit(LABELS_FILE, f"{len(labels)} labels but the model has {outputs} outputs")
+        yield Hit(_contract(subject).labels_name, f"{len(labels)} labels but the model has {outputs} outputs")
 
 
 @_RULES.add(
@@ -47,7 +47,7 @@ def labels_not_clean(subject: Subject) -> Iterator[Hit]:
     """
     problem = _contract(subject).problems.get("labels")
     if problem:
-        yield Hit(LABELS_FILE, problem)
+        yield Hit(_contract(subject).labels_name, problem)
 
 
 @_RULES.add(
@@ -60,7 +60,7 @@ def config_not_valid(subject: Subject) -> Iterator[Hit]:
     """
     problem = _contract(subject).problems.get("config")
     if problem:
-        yield Hit(CONFIG_FILE, problem)
+        yield Hit(_contract(subject).config_name, problem)
 
 
 @_RULES.add(
@@ -91,9 +91,9 @@ def hop_does_not_match(subject: Subject) -> Iterator[Hit]:
     contract = _contract(subject)
     hop = contract.raw_config.get("hop_length")
     config = contract.config
-    if config is None or hop is None or config.audio_frontend == "raw" or hop == config.hop_length:
+    if config is None or hop is None or hop == config.hop_length:
         return
-    yield Hit(CONFIG_FILE, f"hop_length is {hop!r} but window and spec_width give {config.hop_length}")
+    yield Hit(contract.config_name, f"hop_length is {hop!r} but window and spec_width give {config.hop_length}")
 
 
 @_RULES.add(
@@ -110,11 +110,12 @@ def class_names_differ(subject: Subject) -> Iterator[Hit]:
     if contract.labels is None or names is None or names == contract.labels:
         return
     pairs = enumerate(zip(names, contract.labels, strict=False), 1)
+    where = contract.config_name
     line, names_there = next(((i, pair) for i, pair in pairs if pair[0] != pair[1]), (0, None))
     if names_there is None:
-        yield Hit(CONFIG_FILE, f"class_names has {len(names)} names, {LABELS_FILE} has {len(contract.labels)}")
+        yield Hit(where, f"class_names has {len(names)} names, {contract.labels_name} has {len(contract.labels)}")
     else:
-        yield Hit(CONFIG_FILE, f"class_names has {names_there[0]!r} where line {line} has {names_there[1]!r}")
+        yield Hit(where, f"class_names has {names_there[0]!r} where line {line} has {names_there[1]!r}")
 
 
 @_RULES.add(

@@ -8,6 +8,7 @@ from birdnet_deploy.npu.data import limit, source
 from birdnet_deploy.npu.graph import CONVOLUTIONS, tensor_label
 from birdnet_deploy.npu.rules.rule import Hit, Rules
 from birdnet_deploy.npu.subject import Subject
+from birdnet_deploy.tflite.head import ACTIVATIONS, activation_operator
 from birdnet_deploy.tflite.reader import Operator, Tensor
 
 _RULES = Rules()
@@ -15,8 +16,6 @@ _SMALLEST = limit("min_activation_scale")
 _LARGEST = limit("max_activation_scale")
 _DEAD = limit("dead_weight_scale")
 _FLOATS = frozenset({"float32", "float16", "bfloat16", "float64", "float8_e4m3fn", "float8_e5m2"})
-_PROBABILITIES = {"SOFTMAX": "softmax", "LOGISTIC": "sigmoid"}
-_PASSING = frozenset({"RESHAPE", "SQUEEZE", "QUANTIZE", "DEQUANTIZE"})
 
 
 @_RULES.add(
@@ -177,17 +176,13 @@ def int8_probabilities(subject: Subject) -> Iterator[Hit]:
     """
     for op in output_activations(subject):
         label = subject.graph.label(op)
-        yield Hit(label, f"the output is an int8 {_PROBABILITIES[op.op]}: 256 steps from 0 to 1")
+        yield Hit(label, f"the output is an int8 {ACTIVATIONS[op.op]}: 256 steps from 0 to 1")
 
 
 def output_activations(subject: Subject) -> Iterator[Operator]:
     """Yields the softmax and sigmoid operators that make the model's outputs."""
-    for index in subject.model.outputs:
-        op = subject.graph.producer.get(index)
-        while op is not None and op.op in _PASSING:
-            op = subject.graph.producer.get(op.inputs[0])
-        if op is not None and op.op in _PROBABILITIES:
-            yield op
+    found = (activation_operator(subject.model, index) for index in subject.model.outputs)
+    yield from (op for op in found if op is not None)
 
 
 def _is_io(subject: Subject, tensor: Tensor) -> bool:

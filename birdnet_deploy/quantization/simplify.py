@@ -1,8 +1,9 @@
 """Exact simplification before quantizing; each step is proven on the calibration windows, else not applied.
 
-Runs in the worker, on the loaded Keras model. A hybrid frontend that divides by the window's peak would divide by zero
-on a silent window: int8 has no 1e-6, and the reference kernels refuse to run. A branch that never fires has a range of zero: quantized, it
-gets a degenerate scale (7.8e-9) at which kernels disagree, and int8 could not represent it anyway.
+Runs in the worker, on the loaded Keras model. A hybrid frontend that divides by the window's peak would divide by
+zero on a silent window: int8 has no 1e-6, and the reference kernels refuse to run. A branch that never fires has a
+range of zero: quantized, it gets a degenerate scale (7.8e-9) at which kernels disagree, and int8 could not represent
+it anyway.
 """
 
 from __future__ import annotations

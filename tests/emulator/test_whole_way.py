@@ -180,7 +180,8 @@ def test_the_same_interpreter_runs_the_module(small_bundle: Path) -> None:
 @pytest.mark.shared
 def test_the_real_checkpoint_all_the_way(shared: Path, tmp_path: Path) -> None:
     save = tmp_path / "p.jsonl"
-    succeed("convert", shared / "models/birdnet_stm32n6_100.keras", "--calibration", shared / "audio", "-o", tmp_path / "out")
+    model = shared / "models/birdnet_stm32n6_100.keras"
+    succeed("convert", model, "--calibration", shared / "audio", "-o", tmp_path / "out")
     succeed("validate", tmp_path / "out")
     succeed("generate", tmp_path / "out", "--target", "qemu-an547", "-o", tmp_path / "fw")
     succeed("build", tmp_path / "fw")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,16 @@ def read_lock(path: Path) -> dict[str, Any]:
     return data
 
 
-def stale_files(bundle: Bundle) -> list[str]:
-    """Gives the names of files whose SHA-256 is not the one in the lock."""
-    return [name for name, digest in sorted(bundle.lock["files"].items()) if sha256_file(bundle.path / name) != digest]
+def stale_lines(folder: Path, lock: Mapping[str, Any]) -> tuple[str, ...]:
+    """Gives a line for each file that the lock does not know, that is not there, or that has other bytes."""
+    files: Mapping[str, Any] = lock["files"]
+    lines = [f"{name} is not in the lock" for name in BUNDLE_FILES if name != LOCK_FILE and name not in files]
+    for name, digest in sorted(files.items()):
+        path = folder / name
+        if Path(name).name != name:
+            lines.append(f"the lock names {name!r}, which is no file of a bundle")
+        elif not path.is_file():
+            lines.append(f"{name} is not there")
+        elif sha256_file(path) != digest:
+            lines.append(f"{name} has changed since it was locked")
+    return tuple(lines)

@@ -69,7 +69,7 @@ def convert(request: ConvertRequest, progress: Progress | None = None) -> Bundle
     if model is None:
         raise UsageError("no model named", fix="birdnet-deploy convert MODEL.keras")
     source = open_source(model, hints=_with_settings(request.hints, model, settings), progress=progress)
-    output = request.output or Path(f"{source.path.stem}_bundle")
+    output = request.output or settings.bundle or Path(f"{source.path.stem}_bundle")
     with published(output, kind="bundle", force=request.force) as staging:
         windows = _calibration_windows(request, source, settings, progress)
         for warning in windows.warnings:
@@ -95,7 +95,7 @@ def _settings_for(model: Path | None) -> Settings:
 
 def _with_settings(hints: ModelHints, model: Path, settings: Settings) -> ModelHints:
     """Adds labels and config of the settings, which belong to the model of the settings."""
-    if model != settings.model:
+    if settings.model is None or model.resolve() != settings.model.resolve():
         return hints
     labels, config = settings.get_path("labels"), settings.get_path("config")
     return replace(hints, labels=hints.labels or labels, config=hints.config or config)
@@ -116,7 +116,6 @@ def _calibration_windows(
             fix=f"birdnet-deploy convert {source.path} --calibration FOLDER_OF_RECORDINGS",
         )  # fmt: skip
     if asked == SYNTHETIC:
-        progress.warn("calibrated on synthetic sound: the int8 ranges are not those of birds")
         return synthetic_windows(source.config)
     most = request.max_windows or int(settings.values.get("convert.max_windows", 256))
     return collect_windows(
@@ -188,9 +187,9 @@ def generate(
     path = find_bundle(bundle_path, settings)
     name = target or settings.target or DEFAULT_TARGET
     with open_or_import(path, _with_settings(hints or ModelHints(), path, settings), progress) as opened:
-        stale = bundle.stale_files(opened)
+        stale = bundle.stale_lines(opened.path, opened.lock)
         if stale:
-            raise CheckFailed(f"{', '.join(stale)} changed since convert", where=path, fix="run convert again")
+            raise CheckFailed("; ".join(stale), where=path, fix="run convert again")
         progress.step("generating C")
         network = generate_network(read_model(opened.model))
         quantization = network.input_quantization

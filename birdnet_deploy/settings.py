@@ -24,7 +24,7 @@ class Key:
 
     table: str
     name: str
-    kind: str  # path | text | number | names
+    kind: str  # path | text | count | share | names
     example: str
     help: str
 
@@ -43,9 +43,9 @@ KEYS = (
     Key("", "target", "text", '"qemu-an547"', "the board: qemu-an547 (emulated Cortex-M55)"),
     Key("convert", "calibration", "path", '"recordings"', "folder of recordings that calibrate the int8 ranges"),
     Key("convert", "evaluation", "path", '"held_out"', "recordings that measure the loss; default: 30 % of the files"),
-    Key("convert", "max_windows", "number", "256", "calibration windows at most"),
-    Key("gates", "min_cosine", "number", "0.90", "`convert` fails (exit 4) below this mean cosine of scores"),
-    Key("gates", "min_agreement", "number", "0.70", "`convert` fails (exit 4) below this top-1 agreement"),
+    Key("convert", "max_windows", "count", "256", "calibration windows at most"),
+    Key("gates", "min_cosine", "share", "0.90", "`convert` fails (exit 4) below this mean cosine of scores"),
+    Key("gates", "min_agreement", "share", "0.70", "`convert` fails (exit 4) below this top-1 agreement"),
     Key("rules", "select", "names", '["BD1", "BD2"]', "only these rules, by id or prefix"),
     Key("rules", "ignore", "names", '["BD203"]', "without these rules, by id or prefix"),
     *(Key("tools", tool, "path", f'"/opt/bin/{tool}"', f"the {tool} to use; default: PATH") for tool in TOOLS),
@@ -160,11 +160,16 @@ def _checked(key: Key, value: Any, path: Path) -> Any:
         return path.parent / Path(value).expanduser()
     if key.kind == "text" and isinstance(value, str) and value:
         return value
-    if key.kind == "number" and isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e9:
+    if key.kind == "count" and type(value) is int and 0 < value < 1_000_000:
+        return value
+    if key.kind == "share" and type(value) in (int, float) and 0 < value <= 1:
         return value
     if key.kind == "names" and isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(value)
-    wanted = {"path": "a path", "text": "a text", "number": "a number above 0", "names": "a list of names"}[key.kind]
+    wanted = {
+        "path": "a path", "text": "a text", "count": "a whole number above 0", "share": "a number above 0, at most 1",
+        "names": "a list of names",
+    }[key.kind]  # fmt: skip
     raise ConfigError(f"{key.dotted} is {value!r}, not {wanted}", where=path, fix=f"for example {key.example}")
 
 

@@ -9,11 +9,12 @@ import click
 from birdnet_deploy.errors import OutputRefused, UsageError
 from birdnet_deploy.settings import SETTINGS_FILE, settings_template
 from birdnet_deploy.support.files import replaced_text
+from birdnet_deploy.support.publish import free_name
 
 
 @click.command("init")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path())
-@click.option("--force", is_flag=True, help="Replace a file that is there; the old one is kept as .bak.")
+@click.option("--force", is_flag=True, help="Replace a file that is there; the old one is kept as .bak-N.")
 def command(folder: Path, force: bool) -> None:
     """Write a commented birdnet-deploy.toml into FOLDER (here by default)."""
     if not folder.is_dir():
@@ -21,8 +22,8 @@ def command(folder: Path, force: bool) -> None:
     path = folder / SETTINGS_FILE
     if path.exists():
         if not force:
-            raise OutputRefused("is there already", where=path, fix="edit it, or --force (keeps it as .bak)")
-        path.replace(path.with_name(f"{SETTINGS_FILE}.bak"))
+            raise OutputRefused("is there already", where=path, fix="edit it, or --force (keeps it as .bak-N)")
+        path.rename(free_name(path))
     with replaced_text(path) as file:
         file.write(settings_template())
     click.echo(f"wrote {path}: remove the # of a line to set it")

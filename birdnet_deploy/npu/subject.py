@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from birdnet_deploy.artifacts import BUNDLE_FILES, CONFIG_FILE, LABELS_FILE, LOCK_FILE, MODEL_FILE
-from birdnet_deploy.bundle import read_lock
+from birdnet_deploy.artifacts import CONFIG_FILE, LABELS_FILE, LOCK_FILE, MODEL_FILE
+from birdnet_deploy.bundle import read_lock, stale_lines
 from birdnet_deploy.errors import DeployError, ModelError, UsageError
 from birdnet_deploy.model.config import ModelConfig, config_from_mapping
 from birdnet_deploy.model.labels import read_labels
@@ -29,7 +29,6 @@ from birdnet_deploy.model.published import (
 from birdnet_deploy.npu.data import Target
 from birdnet_deploy.npu.graph import Graph
 from birdnet_deploy.npu.roles import roles
-from birdnet_deploy.support.hashes import sha256_file
 from birdnet_deploy.tflite.head import head_activation
 from birdnet_deploy.tflite.reader import TfliteModel, read_model
 
@@ -106,7 +105,7 @@ def open_subject(path: Path, target: Target) -> Subject:
 def _contract(folder: Path) -> Contract:
     contract = _unlocked_contract(folder, LABELS_FILE, CONFIG_FILE)
     try:
-        return replace(contract, locked=True, stale=_stale(folder, read_lock(folder / LOCK_FILE)))
+        return replace(contract, locked=True, stale=stale_lines(folder, read_lock(folder / LOCK_FILE)))
     except DeployError as error:
         problems = {**contract.problems, "lock": _without_folder(error, folder)}
         return replace(contract, locked=True, problems=problems)
@@ -150,21 +149,6 @@ def _read_object(path: Path) -> Mapping[str, Any]:
     if not isinstance(data, dict):
         raise ModelError("not a JSON object", where=path)
     return data
-
-
-def _stale(folder: Path, lock: Mapping[str, Any]) -> tuple[str, ...]:
-    """Gives a line for each file that the lock does not know, that is not there, or that has other bytes."""
-    files: Mapping[str, Any] = lock["files"]
-    lines = [f"{name} is not in the lock" for name in BUNDLE_FILES if name != LOCK_FILE and name not in files]
-    for name, digest in sorted(files.items()):
-        path = folder / name
-        if Path(name).name != name:
-            lines.append(f"the lock names {name!r}, which is no file of a bundle")
-        elif not path.is_file():
-            lines.append(f"{name} is not there")
-        elif sha256_file(path) != digest:
-            lines.append(f"{name} has changed since it was locked")
-    return tuple(lines)
 
 
 def _without_folder(error: DeployError, folder: Path) -> str:

@@ -12,6 +12,7 @@ from birdnet_deploy.readback.framing import Event, FrameParser
 from birdnet_deploy.readback.ledger import Counts, Identity, Ledger
 from birdnet_deploy.readback.records import AnyRecord, Bye, Error, Fault, Hello, Inference
 
+MAX_BOOTS = 16  # a board that restarts more often in one session is not going to finish
 _OBITUARY_S = 2.0  # how long the end of the other side may take to show after its port has closed
 
 
@@ -83,6 +84,9 @@ def read_session(
             return _result(ledger, [], "run again")
         if chunk is None or (death is not None and not chunk):
             end, fix = _obituary(death, ended), "see the firmware's last lines"
+            break
+        if len(ledger.boots) > MAX_BOOTS:
+            end, fix = f"it restarts again and again ({MAX_BOOTS} times)", "see the firmware's last lines"
             break
         if clock() > deadline:
             end, fix = f"no record for {silence_s:g} s", "raise --timeout if the board is only slow"

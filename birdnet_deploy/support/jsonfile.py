@@ -1,4 +1,4 @@
-"""JSON as this project writes it: sorted keys, two spaces, ASCII-safe UTF-8, a final newline; same data, same bytes."""
+"""JSON as this project writes it: sorted keys, two spaces, UTF-8, a final newline; same data, same bytes."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def published(dest: Path, *, kind: str, force: bool = False, keep: tuple[str, ..
     """
     parent = dest.parent
     try:
-        _sweep(dest)
+        _sweep(dest, keep)
         _refuse(dest, kind, force, keep)
         parent.mkdir(parents=True, exist_ok=True)
         staging = parent / f".{dest.name}.staging-{os.getpid()}"
@@ -143,13 +143,18 @@ def _swap(staging: Path, dest: Path, force: bool, keep: tuple[str, ...]) -> None
     if dest.exists():
         copied = force and (read_manifest(dest) is None or bool(edited_files(dest, keep)))
         if any(dest.iterdir()) and copied:
-            shutil.copytree(dest, _free_name(dest), symlinks=True)
-        for name in keep:
-            if (dest / name).exists() and not (staging / name).exists():
-                (dest / name).rename(staging / name)
+            shutil.copytree(dest, free_name(dest), symlinks=True)
         dest.rename(old)
     staging.rename(dest)
+    _adopt(old, dest, keep)
     _flush(dest.parent)
+
+
+def _adopt(old: Path, dest: Path, keep: tuple[str, ...]) -> None:
+    """Moves what is not ours to render from the old tree into the new one; only then the old one goes."""
+    for name in keep:
+        if (old / name).exists() and not (dest / name).exists():
+            (old / name).rename(dest / name)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -157,7 +162,7 @@ def _aside(dest: Path) -> Path:
     return dest.parent / f".{dest.name}.old"
 
 
-def _free_name(dest: Path) -> Path:
+def free_name(dest: Path) -> Path:
     """Gives the first unused ``<name>.bak-N``."""
     number = 1
     while (dest.parent / f"{dest.name}.bak-{number}").exists():
@@ -165,12 +170,12 @@ def _free_name(dest: Path) -> Path:
     return dest.parent / f"{dest.name}.bak-{number}"
 
 
-def _sweep(dest: Path) -> None:
+def _sweep(dest: Path, keep: tuple[str, ...]) -> None:
     """Mends what a killed run left: an old tree without a new one goes back; stagings of dead runs go."""
     old = _aside(dest)
     if old.is_dir() and not dest.exists():
         old.rename(dest)
-    shutil.rmtree(old, ignore_errors=True)
+    _adopt(old, dest, keep)
     for leftover in dest.parent.glob(f".{dest.name}.staging-*"):
         owner = leftover.name.rsplit("-", 1)[-1]
         if owner.isdigit() and not is_alive(int(owner)):

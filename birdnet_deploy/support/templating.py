@@ -41,7 +41,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - the output is C, guarded by `finalize`; HTML has its own environment
+        autoescape=False,  # noqa: S701 - the output is C, guarded by `finalize`
         finalize=_guard,
     )
     for name in _FILTERS:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -171,10 +170,6 @@ def test_a_missing_emulator_is_told_before_any_work(small_project: Path, small_m
     error = fail(6, "run", small_project, "--audio", small_model / "recordings", PATH=str(tmp_path))
     assert "qemu-system-arm" in error
     assert "apt" in error
-
-
-def test_the_same_interpreter_runs_the_module(small_bundle: Path) -> None:
-    assert sys.executable and succeed("--version").startswith("birdnet-deploy")
 
 
 @pytest.mark.shared

@@ -90,9 +90,9 @@ def test_a_model_that_is_not_there(tmp_path: Path, name: str) -> None:
 
 
 def test_a_gate_that_is_not_met_publishes_nothing(model: Path, small_model: Path) -> None:
-    (model.parent / "birdnet-deploy.toml").write_text("[gates]\nmin_cosine = 1.5\n")
+    (model.parent / "birdnet-deploy.toml").write_text("[gates]\nmin_cosine = 0.99999999\n")
     error = fail(4, "convert", "small.keras", "--calibration", small_model / "recordings", cwd=model.parent)
-    assert "cosine" in error and "1.5" in error
+    assert "cosine" in error and "0.99999999" in error
     assert not (model.parent / "small_bundle").exists()
 
 
@@ -141,7 +141,9 @@ def test_init_writes_once(tmp_path: Path) -> None:
     fail(5, "init", cwd=tmp_path)
     assert path.read_text().endswith("# mine\n")
     succeed("init", "--force", cwd=tmp_path)
-    assert (tmp_path / "birdnet-deploy.toml.bak").read_text().endswith("# mine\n")
+    succeed("init", "--force", cwd=tmp_path)
+    assert (tmp_path / "birdnet-deploy.toml.bak-1").read_text().endswith("# mine\n")
+    assert (tmp_path / "birdnet-deploy.toml.bak-2").read_text() == path.read_text()
 
 
 def test_an_internal_error_is_one_line_and_debug_shows_the_traceback(monkeypatch, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from birdnet_deploy.errors import BoardError, DeployError, ProtocolError
 from birdnet_deploy.readback.framing import FrameParser, Noise
 from birdnet_deploy.readback.ledger import Identity
 from birdnet_deploy.readback.session import SessionResult, read_session
-from tests.support.bn1_streams import CLASSES, LOCK, MODEL, SCALE, ZERO_POINT, main, streams
+from tests.support.bn1_streams import CLASSES, LOCK, MODEL, SCALE, ZERO_POINT, hello, main, sent, streams
 
 STREAMS = Path(__file__).with_name("streams")
 ROOT = Path(__file__).resolve().parents[2]
@@ -232,3 +232,12 @@ def test_real_logs_of_boards_are_noise(shared: Path) -> None:
         assert events and all(isinstance(event, Noise) for event in events)
         data = log.read_bytes() + streams()["clean"][0]
         assert outcome(data, 4096)[:2] == ([0, 1, 2], None)
+
+
+def test_a_board_that_restarts_for_ever_ends_the_session() -> None:
+    """Each hello is a record in time, so silence never comes."""
+    boots = b"".join(sent(0, hello(boot=f"{number:08x}")) for number in range(1000))
+    _, error, session = outcome(boots)
+    assert session is not None and error is not None and error.exit_code == 8
+    assert "restarts again and again" in error.line
+    assert session.counts.reboots < 50

@@ -144,3 +144,16 @@ def test_a_kill_between_the_two_renames_is_mended(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="later"), published(tmp_path / "out", kind="bundle"):
         raise ValueError("later")
     assert (tmp_path / "out/a.txt").read_text() == "1"
+
+
+def test_kept_folders_survive_a_kill_after_either_rename(tmp_path: Path) -> None:
+    old, new = tmp_path / ".fw.old", tmp_path / "fw"
+    write(new, {"a.c": "1"}, kind="project")
+    (new / "user").mkdir()
+    (new / "user/mine.c").write_text("mine")
+    new.rename(old)
+    write(tmp_path / "other", {"a.c": "2"}, kind="project")
+    (tmp_path / "other").rename(new)
+    write(new, {"a.c": "3"}, kind="project", keep=("user",))
+    assert (new / "user/mine.c").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fw"]

@@ -74,9 +74,19 @@ def test_a_near_miss_names_the_valid_key(tmp_path: Path, text: str, named: str, 
 
 @pytest.mark.parametrize(
     "text",
-    ["model = 3", "[gates]\nmin_cosine = true", "[gates]\nmin_cosine = nan", "[rules]\nselect = 'BD1'", "model = ''",
-     "[gates]\nmin_cosine = -1", "this is no toml"],
-)  # fmt: skip
+    [
+        "model = 3",
+        "model = ''",
+        "[gates]\nmin_cosine = true",
+        "[gates]\nmin_cosine = nan",
+        "[gates]\nmin_cosine = -1",
+        "[gates]\nmin_cosine = 1.5",
+        "[convert]\nmax_windows = true",
+        "[convert]\nmax_windows = 0.5",
+        "[rules]\nselect = 'BD1'",
+        "this is no toml",
+    ],
+)
 def test_a_wrong_value_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError):
         settings_of(tmp_path, text)

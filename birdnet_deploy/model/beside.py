@@ -194,11 +194,7 @@ def _both(config: ModelConfig, facts: ModelFacts) -> Iterator[tuple[str, Any, An
         if mode in ("hybrid", "raw"):
             yield "num_mels", config.num_mels, frontend.get("mel_bins")
             yield "mag_scale", config.mag_scale, frontend.get("mag_scale", "none")
-    expected = config.with_(input_shape=None).shape
-    rows = facts.input_shape[0]
-    if config.audio_frontend == "hybrid" and rows == expected[0] - 1:  # Nyquist dropped: the model says which
-        expected = (rows, *expected[1:])
-    yield "the input shape", expected, facts.input_shape
+    yield "the input shape", config.computed_shape(facts.input_shape[0]), facts.input_shape
     if config.input_shape is not None:
         yield "input_shape", config.input_shape, facts.input_shape
 

@@ -67,6 +67,14 @@ class ModelConfig:
         rows = {"hybrid": self.fft_length // 2 + 1, "mfcc": self.n_mfcc}.get(self.audio_frontend, self.num_mels)
         return (self.window_samples, 1) if self.audio_frontend == "raw" else (rows, self.spec_width, 1)
 
+    def computed_shape(self, rows: int) -> tuple[int, ...]:
+        """Gives the shape that the frontend computes for a model whose input has ``rows`` rows.
+
+        A hybrid model may leave the Nyquist bin out; only its own input says whether it does.
+        """
+        shape = self.with_(input_shape=None).shape
+        return (rows, *shape[1:]) if self.audio_frontend == "hybrid" and rows == shape[0] - 1 else shape
+
     def with_(self, **changes: Any) -> ModelConfig:
         """Gives a copy with some fields replaced."""
         return replace(self, **changes)

@@ -127,3 +127,10 @@ def test_the_real_config(shared: Path) -> None:
     config = read_config(shared / "models/birdnet_stm32n6_100_model_config.json")
     assert config.class_names is not None
     assert (config.shape, len(config.class_names)) == ((257, 256, 1), 100)
+
+
+def test_only_a_hybrid_model_may_leave_nyquist_out() -> None:
+    hybrid = config_from_mapping(GOOD)
+    assert [hybrid.computed_shape(rows)[0] for rows in (257, 256, 255)] == [257, 256, 257]
+    librosa = config_from_mapping({**GOOD, "audio_frontend": "librosa"})
+    assert librosa.computed_shape(63) == (64, 256, 1)

@@ -74,9 +74,12 @@ def config_does_not_match_input(subject: Subject) -> Iterator[Hit]:
     """
     config = _contract(subject).config
     tensor = subject.model.tensors[subject.model.inputs[0]]
-    if config is not None and tuple(tensor.shape[1:]) != config.shape:
-        message = f"the config gives {list(config.shape)} but the model takes {list(tensor.shape[1:])}"
-        yield Hit(tensor_label(tensor), message)
+    taken = tuple(tensor.shape[1:])
+    if config is None or not taken:
+        return
+    given = config.input_shape or config.computed_shape(taken[0])
+    if taken != given:
+        yield Hit(tensor_label(tensor), f"the config gives {list(given)} but the model takes {list(taken)}")
 
 
 @_RULES.add(

@@ -39,7 +39,7 @@ def on_m55(
     """Gives the features, the int8 tensors and the instructions of each window, computed in QEMU."""
     elf = folder / "frontend.elf"
     sources = [*rendered(config, folder), str(HERE / "frontend_m55.c")]
-    flags = [*C_FLAGS, *MACHINE, optimize, f"-T{HERE}/frontend_m55.ld"]
+    flags = [*C_FLAGS, *MACHINE, *optimize.split(), f"-T{HERE}/frontend_m55.ld"]
     compile_c(["arm-none-eabi-gcc", *flags, *sources, "-o", str(elf)])
     (folder / "pcm.bin").write_bytes(np.stack(windows).tobytes())
     command = [

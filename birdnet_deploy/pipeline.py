@@ -5,17 +5,19 @@ convert -> validate -> generate -> build -> run
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from birdnet_deploy import artifacts, bundle, lock
 from birdnet_deploy.artifacts import BuiltFirmware, Bundle, Project, SourceModel
 from birdnet_deploy.errors import CalibrationError, CheckFailed, UsageError
 from birdnet_deploy.model.beside import ModelHints
 from birdnet_deploy.model.published import find_tflite, is_converted
+from birdnet_deploy.requests import ConvertRequest, DeployRequest
 from birdnet_deploy.settings import Settings, find_settings
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.process import scratch_folder
@@ -28,29 +30,10 @@ if TYPE_CHECKING:
     from birdnet_deploy.npu.finding import ValidationResult
     from birdnet_deploy.quantization.convert import QuantizedModel
 
+__all__ = ["ConvertRequest", "DeployRequest", "build", "convert", "deploy", "find_bundle", "generate", "run"]
 DEFAULT_TARGET = "qemu-an547"
 SYNTHETIC = "synthetic"
 PROJECT_KEEPS = ("build", "user")
-
-
-@dataclass(frozen=True)
-class ConvertRequest:
-    """What ``convert`` is asked for; what is None comes from ``birdnet-deploy.toml`` or the model's folder.
-
-    ``calibration`` is a folder, a file, or the word ``synthetic``.
-    """
-
-    model: Path | None = None
-    calibration: str | None = None
-    evaluation: Path | None = None
-    hints: ModelHints = ModelHints()
-    output: Path | None = None
-    head: Literal["logits", "probabilities"] = "logits"
-    io: Literal["int8", "float32"] = "int8"
-    max_windows: int | None = None
-    sample_norm: bool | None = None  # does a hybrid frontend divide by the sample's maximum? None: as its file says
-    strict: bool = False
-    force: bool = False
 
 
 def convert(request: ConvertRequest, progress: Progress | None = None) -> Bundle:
@@ -113,7 +96,7 @@ def _calibration_windows(
     if asked is None:
         raise CalibrationError(
             "no recordings to calibrate on", where=source.path,
-            fix=f"birdnet-deploy convert {source.path} --calibration FOLDER_OF_RECORDINGS",
+            fix=f"birdnet-deploy convert {shlex.quote(str(source.path))} --calibration FOLDER_OF_RECORDINGS",
         )  # fmt: skip
     if asked == SYNTHETIC:
         return synthetic_windows(source.config)
@@ -187,9 +170,7 @@ def generate(
     path = find_bundle(bundle_path, settings)
     name = target or settings.target or DEFAULT_TARGET
     with open_or_import(path, _with_settings(hints or ModelHints(), path, settings), progress) as opened:
-        stale = bundle.stale_lines(opened.path, opened.lock)
-        if stale:
-            raise CheckFailed("; ".join(stale), where=path, fix="run convert again")
+        _check_lock(opened)
         progress.step("generating C")
         network = generate_network(read_model(opened.model))
         quantization = network.input_quantization
@@ -198,6 +179,12 @@ def generate(
         with published(output, kind="project", force=force, keep=PROJECT_KEEPS) as staging:
             generate_project(opened, name, network, frontend, staging, top_k=top_k)
     return open_project(output)
+
+
+def _check_lock(opened: Bundle) -> None:
+    stale = bundle.stale_lines(opened.path, opened.lock)
+    if stale:
+        raise CheckFailed("; ".join(stale), where=opened.path, fix="run convert and generate again")
 
 
 def _project_name(path: Path, target: str) -> Path:
@@ -255,6 +242,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     found = find_tools(("qemu-system-arm", "cc"), settings.tools)
     with _runnable(find_project(request.project, settings), request.hints, progress) as project:
         firmware = open_firmware(project)
+        _check_lock(project.bundle)
         library = build_host_frontend(firmware.project, tools=settings.tools, progress=progress)
         qemu = found["qemu-system-arm"].path
         return run_device(firmware, request, qemu=qemu, frontend_library=library, progress=progress)
@@ -274,30 +262,20 @@ def _runnable(path: Path, hints: ModelHints, progress: Progress) -> Iterator[Pro
         yield project
 
 
-@dataclass(frozen=True)
-class DeployRequest:
-    """What ``deploy`` is asked for: a conversion, recordings to run on, and the folder for everything.
-
-    A model that is converted already is taken as it is. The folder gets ``bundle/``, ``project/`` and
-    ``predictions.jsonl``; it is ``<stem>_deployed`` where None.
-    """
-
-    convert: ConvertRequest
-    audio: Path
-    output: Path | None = None
-    target: str | None = None
-
-
 def deploy(request: DeployRequest, progress: Progress, show_findings: Callable[[ValidationResult], None]) -> RunResult:
     """Gives the result of the whole way: convert, validate, generate, build, run.
 
     Raises: what those raise; CheckFailed (exit 4) where ``validate`` finds an error for the target.
     """
+    from birdnet_deploy.audio.reading import find_recordings
     from birdnet_deploy.device_run import RunRequest
     from birdnet_deploy.imported import write_imported
     from birdnet_deploy.npu.check import check_path
+    from birdnet_deploy.toolchain.find import find_tools
 
     settings = _settings_for(request.convert.model)
+    find_tools(("arm-none-eabi-gcc", "make", "qemu-system-arm", "cc"), settings.tools)  # before any work
+    find_recordings(request.audio)
     model = request.convert.model or settings.model
     output = request.output or Path(f"{model.stem if model else 'model'}_deployed")
     target = request.target or settings.target or DEFAULT_TARGET

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import family_table
 from tests.support.command import succeed
 from tests.support.once import made_once
 
@@ -46,8 +47,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Names the tests by the data that they ran on."""
+    """Shows the table of the family, and names the tests by the data that they ran on."""
     passed = terminalreporter.stats.get("passed", [])
+    if rows := family_table.rows_of([*passed, *terminalreporter.stats.get("failed", [])]):
+        terminalreporter.section("the family on the emulated Cortex-M55")
+        for line in family_table.table(rows):
+            terminalreporter.write_line(line)
     real = sum("shared" in report.keywords for report in passed)
     emulated = sum("emulator" in report.keywords for report in passed)
     terminalreporter.write_line(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from birdnet_deploy.audio.reading import find_recordings, read_pcm16
-from birdnet_deploy.errors import AudioError, OutputRefused, UsageError
+from birdnet_deploy.errors import AudioError, OutputRefused, SampleError, UsageError
 from birdnet_deploy.model.config import ModelConfig
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.hashes import sha256_file
@@ -73,7 +73,7 @@ def prepare_card(audio: Path, config: ModelConfig, folder: Path, *, strict: bool
         try:
             pcm = read_pcm16(source, config.sample_rate)
         except AudioError as error:
-            if strict:
+            if strict or isinstance(error, SampleError):  # what is read but is no sound is never skipped (F11)
                 raise
             skipped.append((original, error.what))
             progress.warn(f"skipped {error.line}")

@@ -55,6 +55,15 @@ def make_line(kind: str) -> Line:
     return PtyLine() if kind == "pty" else TcpLine()
 
 
+def _above_standard(descriptor: int) -> int:
+    """Moves a descriptor above 2: where stdin or stdout was closed it would be taken for them, and QEMU refuses it."""
+    import fcntl
+
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(descriptor)
+    return moved
+
+
 class PtyLine:
     """A pseudo terminal that this process owns; QEMU inherits its master side.
 
@@ -65,7 +74,7 @@ class PtyLine:
     def __init__(self) -> None:
         import tty
 
-        self._master, slave = os.openpty()
+        self._master, slave = (_above_standard(end) for end in os.openpty())
         try:
             tty.setraw(slave)
             self._port = serial.Serial(os.ttyname(slave), timeout=_READ_TIMEOUT_S)

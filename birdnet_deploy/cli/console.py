@@ -23,7 +23,7 @@ class ConsoleProgress:
     """A ``Progress`` on stderr: the step, how far it is, its rate and the time left."""
 
     def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
+        self._live = sys.stderr is not None and sys.stderr.isatty()
         self._text = ""
         self._started = self._shown = 0.0
         self._open = False

@@ -76,6 +76,8 @@ def _default_path(settings: Settings) -> Path:
         candidates += [folder for folder in (Path(name), settings.model.parent / name) if is_bundle(folder)]
     if is_bundle(Path()):
         candidates.append(Path())
+    if settings.project is not None:
+        candidates.append(settings.project)
     if not candidates:
         raise UsageError("nothing named to check, and no bundle in this folder", fix="birdnet-deploy validate BUNDLE")
     return candidates[0]

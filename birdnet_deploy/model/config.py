@@ -190,7 +190,7 @@ def _check_keys(data: Mapping[str, Any], where: object) -> dict[str, Any]:
     """Gives the unknown keys, to be kept; a near miss of a known key is an error (F20)."""
     unknown = {}
     for key in sorted(set(data) - KNOWN_KEYS):
-        near = difflib.get_close_matches(key, KNOWN_KEYS, n=1, cutoff=0.84)
+        near = difflib.get_close_matches(key.casefold(), KNOWN_KEYS, n=1, cutoff=0.84)
         if near:
             raise ConfigError(f"unknown key {key!r}", where=where, fix=f"did you mean {near[0]!r}?")
         _check_keepable(key, data[key], where)

@@ -201,8 +201,8 @@ def _check_scale(tensor: Tensor, where: object) -> None:
         return
     scale = tensor.quantization.scales[0]
     if not _SCALES[0] <= scale <= _SCALES[1]:
-        what = "is always zero" if scale < _SCALES[0] else "has no usable range"
+        what = "hardly moves" if scale < _SCALES[0] else "has no usable range"
         raise ModelError(
             f"activation {tensor.name!r} {what} on the calibration windows (scale {scale:.3g})",
-            where=where, fix="calibrate on more varied recordings, or remove the dead branch from the model",
+            where=where, fix="train the model, calibrate on more varied recordings, or remove the dead branch",
         )  # fmt: skip

@@ -33,6 +33,8 @@ def published(dest: Path, *, kind: str, force: bool = False, keep: tuple[str, ..
 
     Raises: OutputRefused (exit 5) where ``dest`` is foreign, edited by hand, a link, or not writable.
     """
+    if dest.resolve() == Path.cwd():
+        raise OutputRefused("the output is the current folder", where=dest, fix="name a folder in it with -o")
     parent = dest.parent
     try:
         _sweep(dest, keep)

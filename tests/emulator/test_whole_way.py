@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from tests.support.command import birdnet_deploy, fail, succeed
 from tests.support.make_small_model import LABELS
 
 pytestmark = pytest.mark.emulator
+ROOT = Path(__file__).resolve().parents[2]
 EXACT = re.compile(r"windows bit-exact (\d+)/(\d+)")
 
 
@@ -164,6 +168,28 @@ def test_another_bundles_firmware_is_refused(small_project: Path, small_model: P
     lock.write_text(lock.read_text() + "\n")
     error = fail(7, "run", project, "--audio", small_model / "recordings")
     assert "lock" in error
+
+
+def test_a_project_whose_labels_were_changed_is_refused(small_project: Path, small_model: Path, tmp_path: Path) -> None:
+    project = tmp_path / "fw"
+    shutil.copytree(small_project, project)
+    labels = project / "bundle/labels.txt"
+    labels.write_text("".join(reversed(labels.read_text().splitlines(keepends=True))))
+    assert "labels.txt has changed" in fail(4, "run", project, "--audio", small_model / "recordings")
+
+
+def test_a_run_works_where_stdin_is_closed(small_project: Path, small_model: Path) -> None:
+    audio = small_model / "recordings" / LABELS[0] / "take 0.wav"
+    words = [sys.executable, "-m", "birdnet_deploy", "run", str(small_project), "--audio", str(audio)]
+    command = ["bash", "-c", f"{shlex.join(words)} <&-"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert bit_exact(done.stdout)[1] > 0
+
+
+def test_a_recording_that_is_no_sound_is_refused_by_name(small_project: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "nan.wav", np.full(9000, np.nan), 8000, subtype="FLOAT")
+    assert "nan.wav" in fail(3, "run", small_project, "--audio", tmp_path)
 
 
 def test_a_missing_emulator_is_told_before_any_work(small_project: Path, small_model: Path, tmp_path: Path) -> None:

@@ -85,20 +85,26 @@ def test_one_file_is_a_card_of_one(audio: Path, tmp_path: Path) -> None:
 
 def test_unreadable_recordings_are_skipped_and_told(audio: Path, tmp_path: Path) -> None:
     (audio / "Parus major/a b é.wav").write_bytes(b"RIFF and no more")
-    soundfile.write(audio / "nan.wav", np.array([0.0, np.nan]), 8000, subtype="FLOAT")
+    (audio / "no.wav").write_bytes(b"text")
     warned = Warned()
     card = prepared(audio, tmp_path, progress=warned)
     assert [(file.name, file.original) for file in card.files] == [
         ("00001.WAV", "Parus major/b.flac"), ("00002.WAV", "later.ogg"),
     ]  # fmt: skip
-    assert [original for original, _ in card.skipped] == ["Parus major/a b é.wav", "nan.wav"]
-    assert len(warned.warnings) == 2 and "nan.wav" in warned.warnings[1]
+    assert [original for original, _ in card.skipped] == ["Parus major/a b é.wav", "no.wav"]
+    assert len(warned.warnings) == 2 and "no.wav" in warned.warnings[1]
 
 
 def test_strict_stops_at_the_first_unreadable_one(audio: Path, tmp_path: Path) -> None:
+    (audio / "no.wav").write_bytes(b"text")
+    with pytest.raises(AudioError, match=r"no\.wav"):
+        prepared(audio, tmp_path, strict=True)
+
+
+def test_what_is_no_sound_is_never_skipped(audio: Path, tmp_path: Path) -> None:
     soundfile.write(audio / "nan.wav", np.array([0.0, np.nan]), 8000, subtype="FLOAT")
     with pytest.raises(SampleError, match=r"nan\.wav"):
-        prepared(audio, tmp_path, strict=True)
+        prepared(audio, tmp_path)
 
 
 def test_nothing_to_run_is_an_error(tmp_path: Path) -> None:

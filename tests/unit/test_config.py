@@ -46,6 +46,7 @@ def test_fractional_durations_and_aliases() -> None:
     [
         ({"sample_rte": 1}, "sample_rate"),
         ({"hop_lenght": 258}, "hop_length"),
+        ({"INPUT_COMPRESSION": "sqrt"}, "input_compression"),
         ({"hop_length": 256}, "hop_length"),
         ({"audio_frontend": "hybrd"}, "hybrid"),
         ({"mag_scale": "plw"}, "pwl"),

@@ -118,6 +118,17 @@ def test_a_link_or_a_file_is_refused(tmp_path: Path) -> None:
             write(tmp_path / name, {"a": "1"}, force=True)
 
 
+def test_the_current_folder_is_refused_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "fw", {"a.c": "1"}, kind="project")
+    (tmp_path / "fw/user").mkdir()
+    (tmp_path / "fw/user/mine.c").write_text("mine")
+    monkeypatch.chdir(tmp_path / "fw")
+    before = tree(tmp_path)
+    with pytest.raises(OutputRefused, match="current folder"):
+        write(Path(), {"a.c": "2"}, kind="project", keep=("user",))
+    assert tree(tmp_path) == before
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -138,7 +137,7 @@ def _integer(key: str, value: Any, where: object, bounds: tuple[int, int]) -> in
 
 def _duration(value: Any, where: object) -> float:
     fix = "give the seconds of one window, above 0 and up to 60"
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ConfigError(f"chunk_duration is {value!r}, not a number", where=where, fix=fix)
     if not 0 < value <= 60:
         raise ConfigError(f"chunk_duration is {value!r}, out of range", where=where, fix=fix)
@@ -186,11 +185,21 @@ def _input_shape(value: Any, where: object) -> tuple[int, ...]:
     return tuple(value)
 
 
+# what others call a key that counts: kept as unknown it would leave the default in force without a word
+_OTHER_NAMES = {
+    "n_fft": "fft_length", "fft_size": "fft_length", "nfft": "fft_length", "hop": "hop_length",
+    "frontend": "audio_frontend", "compression": "input_compression", "activation": "output_activation",
+    "sr": "sample_rate", "duration": "chunk_duration", "labels": "class_names", "mag_scaling": "mag_scale",
+}  # fmt: skip
+
+
 def _check_keys(data: Mapping[str, Any], where: object) -> dict[str, Any]:
     """Gives the unknown keys, to be kept; a near miss of a known key is an error (F20)."""
     unknown = {}
     for key in sorted(set(data) - KNOWN_KEYS):
-        near = difflib.get_close_matches(key.casefold(), KNOWN_KEYS, n=1, cutoff=0.84)
+        name = str(key).casefold()
+        known = _OTHER_NAMES.get(name)
+        near = [known] if known else difflib.get_close_matches(name, KNOWN_KEYS, n=1, cutoff=0.84)
         if near:
             raise ConfigError(f"unknown key {key!r}", where=where, fix=f"did you mean {near[0]!r}?")
         _check_keepable(key, data[key], where)
@@ -225,6 +234,9 @@ def _check_consistency(config: ModelConfig, data: Mapping[str, Any], where: obje
             f"output_activation is {config.output_activation!r} but class_activation is {data['class_activation']!r}",
             where=where, fix="keep the one that the model was trained with",
         )  # fmt: skip
+    if config.audio_frontend == "mfcc" and config.n_mfcc > config.num_mels:
+        what = f"n_mfcc is {config.n_mfcc} but num_mels only {config.num_mels}"
+        raise ConfigError(what, where=where, fix="lower n_mfcc or raise num_mels")
     names, count = config.class_names, config.num_classes
     if names is not None and count is not None and len(names) != count:
         raise ConfigError(f"num_classes is {count} but class_names has {len(names)}", where=where, fix="mend one")

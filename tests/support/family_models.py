@@ -21,7 +21,7 @@ from birdnet_deploy.support import jsonfile
 from tests.support.family_cells import Cell
 from tests.support.sounds import hard_windows
 
-_HARD = ("silence", "click", "one step", "full-scale square")
+HARD = ("silence", "click", "one step", "full-scale square")
 _GAIN = {"logits": 3.0, "probabilities": 1.0}  # of the head; int8 probabilities of great logits are all 0 or 1
 
 
@@ -51,7 +51,7 @@ def write_recordings(folder: Path, cell: Cell, seed: int, *, windows: float, har
     sounds = {str(kind): pcm for kind, pcm in enumerate(_songs(cell, seed, windows))}
     if hard:
         all_hard = hard_windows(config_of(cell).window_samples, rate)
-        sounds |= {name: all_hard[name] for name in _HARD}
+        sounds |= {name: all_hard[name] for name in HARD}
     for name, pcm in sounds.items():
         soundfile.write(folder / f"{name}.wav", pcm, rate, subtype="PCM_16")
     return folder

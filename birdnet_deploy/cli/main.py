@@ -73,7 +73,10 @@ def entry(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show(sys.stderr)
         code = 2 if isinstance(error, click.UsageError) else 1
-    except BrokenPipeError:
+    except (
+        BrokenPipeError,
+        SystemExit,
+    ):  # the latter is how click says that stdout is closed
         _drop_stdout()
         code = 0
     except DeployError as error:
@@ -95,4 +98,5 @@ def _complain(text: str, code: int) -> int:
 
 def _drop_stdout() -> None:
     """Points stdout at nothing, so that the interpreter does not fail again when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.stdout = sys.__stdout__ or sys.stdout
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from birdnet_deploy.errors import OutputRefused
 from birdnet_deploy.support import jsonfile
+from birdnet_deploy.support.exchange import exchange
 from birdnet_deploy.support.hashes import sha256_file
 from birdnet_deploy.support.process import is_alive
 
@@ -40,13 +41,14 @@ def published(dest: Path, *, kind: str, force: bool = False, keep: tuple[str, ..
         _sweep(dest, keep)
         _refuse(dest, kind, force, keep)
         parent.mkdir(parents=True, exist_ok=True)
-        staging = parent / f".{dest.name}.staging-{os.getpid()}"
+        staging = _staging(dest)
         staging.mkdir()
     except OSError as error:
         raise OutputRefused(f"cannot write here ({error.strerror})", where=parent, fix="choose another -o") from error
     try:
         yield staging
         _seal(staging, dest, kind)
+        _refuse(dest, kind, force, keep)  # again: somebody may have worked in it while the body ran
         _swap(staging, dest, force, keep)
     except OSError as error:
         if not _is_about(error, staging, dest):
@@ -141,15 +143,33 @@ def _flush(path: Path) -> None:
 
 
 def _swap(staging: Path, dest: Path, force: bool, keep: tuple[str, ...]) -> None:
+    """Puts the staged tree in its place; a kill at any moment leaves the old or the new tree, or one to put back."""
     old = _aside(dest)
-    if dest.exists():
+    if not dest.exists():
+        staging.rename(dest)
+    else:
         copied = force and (read_manifest(dest) is None or bool(edited_files(dest, keep)))
         if any(dest.iterdir()) and copied:
-            shutil.copytree(dest, free_name(dest), symlinks=True)
-        dest.rename(old)
-    staging.rename(dest)
+            _keep_copy(dest)
+        staging.rename(old)  # what lies aside of a whole tree is never needed but for what is kept of it
+        _exchange(old, dest)
     _adopt(old, dest, keep)
     _flush(dest.parent)
+
+
+def _keep_copy(dest: Path) -> None:
+    copy = _staging(dest, "copy-")
+    shutil.copytree(dest, copy, symlinks=True)
+    copy.rename(free_name(dest))
+
+
+def _exchange(aside: Path, dest: Path) -> None:
+    if exchange(aside, dest):
+        return
+    staging = _staging(dest)
+    aside.rename(staging)
+    dest.rename(aside)
+    staging.rename(dest)
 
 
 def _adopt(old: Path, dest: Path, keep: tuple[str, ...]) -> None:
@@ -158,6 +178,11 @@ def _adopt(old: Path, dest: Path, keep: tuple[str, ...]) -> None:
         if (old / name).exists() and not (dest / name).exists():
             (old / name).rename(dest / name)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _staging(dest: Path, purpose: str = "") -> Path:
+    """Gives a name beside ``dest`` that ends in this process's number, so that the next run knows it for a leftover."""
+    return dest.parent / f".{dest.name}.staging-{purpose}{os.getpid()}"
 
 
 def _aside(dest: Path) -> Path:

@@ -165,7 +165,10 @@ def test_an_unknown_command_and_option_are_usage_errors() -> None:
     fail(2, "convert", "--no-such-option")
 
 
-def test_a_closed_stdout_is_no_error() -> None:
-    command = f"{shlex.quote(sys.executable)} -m birdnet_deploy rule --all | head -c 1; exit ${{PIPESTATUS[0]}}"
+@pytest.mark.parametrize("arguments", ["--help", "convert --help", "rule --all", "rule --all --output-format json"])
+@pytest.mark.parametrize("reader", ["true", "head -c 1"])
+def test_a_closed_stdout_is_no_error(arguments: str, reader: str) -> None:
+    program = f"sleep 0.3; exec {shlex.quote(sys.executable)} -m birdnet_deploy {arguments}"
+    command = f"({program}) | {reader}; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,12 @@ import numpy as np
 from birdnet_deploy.artifacts import Bundle, Firmware
 from birdnet_deploy.audio.host_frontend import HostFrontend
 from birdnet_deploy.audio.windows import window_starts
-from birdnet_deploy.board.card import Card, CardFile, prepare_card
+from birdnet_deploy.board.card import Card, prepare_card
 from birdnet_deploy.board.lines import default_line
 from birdnet_deploy.board.qemu import emulated
 from birdnet_deploy.errors import CheckFailed, DeployError, ProtocolError, UsageError
 from birdnet_deploy.model.beside import ModelHints
+from birdnet_deploy.model.labels import folder_label
 from birdnet_deploy.readback.ledger import Identity
 from birdnet_deploy.readback.records import AnyRecord, Inference, scores_of
 from birdnet_deploy.readback.session import SessionResult, read_session
@@ -99,7 +99,7 @@ def run_device(
     if request.save is not None:
         incomplete = isinstance(failure, ProtocolError)
         write_predictions(request.save, predictions, complete=not incomplete)
-    known = [(file.original, _true_label(file, bundle.labels)) for file in card.files]
+    known = [(file.original, folder_label(file.source.absolute().as_posix(), bundle.labels)) for file in card.files]
     return RunResult(
         request=request,
         target=firmware.project.target,
@@ -195,12 +195,6 @@ def _failure(session: SessionResult, comparison: Comparison) -> DeployError | No
             fix="generate and build again; report it if it stays",
         )
     return None
-
-
-def _true_label(file: CardFile, labels: Sequence[str]) -> str | None:
-    """Gives the label that the recording's folder is named after, if any; accents may be composed or not."""
-    folder = unicodedata.normalize("NFC", file.source.absolute().parent.name)
-    return next((label for label in labels if unicodedata.normalize("NFC", label) == folder), None)
 
 
 def result_json(result: RunResult) -> dict[str, Any]:

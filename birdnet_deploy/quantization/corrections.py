@@ -1,0 +1,165 @@
+"""Rewrites of the float graph that change nothing in float and help int8; kept where held-out folds agree they help."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from birdnet_deploy.quantization.integer import quantize_graph
+from birdnet_deploy.quantization.judge import Judge, better, run_int8
+from birdnet_deploy.quantization.ranges import ranges_of
+from birdnet_deploy.quantization.rewrite import CAP, scalable, scale_channels, split_planes, splittable
+from birdnet_deploy.quantization.selection import NEGLIGIBLE, move_sources, select_ranges
+from birdnet_deploy.quantization.simplify import DIGITS, MAX_LOGIT_DIFFERENCE
+from birdnet_deploy.quantization.statistics import Statistics, gather_statistics
+from birdnet_deploy.tflite.cut import cut_model
+from birdnet_deploy.tflite.floats import run_float
+from birdnet_deploy.tflite.reader import read_model
+
+Floats = NDArray[np.float32]
+Record = Mapping[str, Any]
+
+PLANES = ((1, 3), (1, 2, 4), (1, 3, 9))  # widths, from zero up
+_ROOM = 1.25  # planes reach beyond the largest value seen
+_PERCENTILES = (99.99, 99.9)
+_QUIET = 1e-3  # a channel is not brought up by more than this to the loudest
+_HEADROOM = 2.0  # between the largest value seen and a cap
+
+
+@dataclass(frozen=True, eq=False)
+class Corrected:
+    """The graph after corrections, its statistics, and a record of what was tried.
+
+    ``plain`` is the same graph without planes, for the float part of a network that is cut behind them.
+    """
+
+    model: bytes
+    plain: bytes
+    statistics: Statistics
+    corrections: tuple[Record, ...] = ()
+
+
+def refine(
+    graph: Corrected, windows: Floats, judge: Judge, methods: dict[str, str], records: list[dict[str, Any]]
+) -> Corrected:
+    """Splits what a frontend writes into planes where that is worth its multiplications; mends ``methods``."""
+    read, best, tried = read_model(graph.model), graph, []
+    for index in splittable(graph.model):
+        name = read.tensors[index].name
+        if loss_alone(records, name) <= NEGLIGIBLE:
+            continue
+        current = held_out_int8(graph.model, windows, graph.statistics, judge, methods)
+        high = float(graph.statistics.tensors[index].high.max()) * _ROOM
+        for widths in PLANES:
+            split = split_planes(graph.model, index, [high * width / sum(widths) for width in widths])
+            found = gather_statistics(split, windows, judge.folds.tolist())
+            outputs = held_out_int8(split, windows, found, judge, {**methods, name: "minmax"})
+            detail = f"{len(widths)} planes, widths {':'.join(str(width) for width in widths)}"
+            tried.append(
+                _record(
+                    "split into planes", name, detail, difference_to(judge, split, windows), judge, current, outputs
+                )
+            )
+            if tried[-1]["applied"]:
+                best, current = Corrected(split, graph.plain, found), outputs
+                methods[name] = "minmax"
+    return replace(best, corrections=(*graph.corrections, *tried))
+
+
+def equalise(
+    graph: Corrected, windows: Floats, judge: Judge, methods: dict[str, str], records: list[dict[str, Any]]
+) -> Corrected:
+    """Brings the channels of what convolutions write to one level where rounding them costs something."""
+    for name in [record["tensor"] for record in records]:
+        if loss_alone(records, name) <= NEGLIGIBLE:
+            continue
+        read = read_model(graph.model)
+        index = next(tensor.index for tensor in read.tensors if tensor.name == name)
+        if index in read.inputs or not scalable(graph.model, index):
+            continue
+        values = run_float(cut_model(graph.model, read.inputs, (index,)), windows)
+        before = held_out_int8(graph.model, windows, graph.statistics, judge, methods)
+        for percentile in _PERCENTILES:
+            gains = channel_gains(values, percentile)
+            scaled = scale_channels(graph.model, index, gains)
+            found = gather_statistics(scaled, windows, judge.folds.tolist())
+            (chosen,) = select_ranges(scaled, windows, found, judge, only=(name,)).evidence
+            after = held_out_int8(scaled, windows, found, judge, {**methods, name: chosen["method"]})
+            detail = f"by {percentile} % of each channel, then {chosen['method']}"
+            done = _record(
+                "equalise channels", name, detail, difference_to(judge, scaled, windows), judge, before, after
+            )
+            graph = replace(graph, corrections=(*graph.corrections, done))
+            if done["applied"]:
+                plain = next(tensor.index for tensor in read_model(graph.plain).tensors if tensor.name == name)
+                graph = replace(graph, model=scaled, plain=scale_channels(graph.plain, plain, gains), statistics=found)
+                methods[name] = chosen["method"]
+                records[:] = [dict(chosen) if other["tensor"] == name else other for other in records]
+                break
+    return graph
+
+
+def channel_gains(values: Floats, percentile: float) -> NDArray[np.float64]:
+    """Gives the gain of each channel (the last axis) that brings them to one level, below any cap."""
+    flat = np.abs(values.reshape(-1, values.shape[-1]))
+    peaks = flat.max(axis=0).astype(np.float64)
+    levels = np.maximum(np.percentile(flat, percentile, axis=0), peaks / 8)
+    levels = np.maximum(levels, max(float(levels.max()) * _QUIET, 1e-30))
+    gains = 1.0 / levels
+    free = peaks < CAP / _HEADROOM  # the others may be at a cap already
+    if not free.all():
+        return np.ones(len(gains))
+    limit: NDArray[np.float64] = gains * (CAP / _HEADROOM / (gains * peaks).max())
+    return limit
+
+
+def held_out_int8(
+    model: bytes, windows: Floats, statistics: Statistics, judge: Judge, methods: Mapping[str, str]
+) -> Floats:
+    """Gives the outputs of full-int8 models, each fold's windows by the one whose ranges are of the other folds."""
+    read, named = read_model(model), with_moves(model, methods)
+
+    def of_fold(fold: int, rows: NDArray[np.int64]) -> Floats:
+        spans = ranges_of(read, statistics, named, without=judge.left_out(fold))
+        return run_int8(quantize_graph(model, spans), windows[rows])
+
+    return judge.held_out(of_fold)
+
+
+def loss_alone(records: list[dict[str, Any]], name: str) -> float:
+    """Gives what rounding one tensor costs with the method chosen for it; 0 for a tensor without a record."""
+    for record in records:
+        if record["tensor"] == name:
+            return float(record["cosine_lost_alone"][record["method"]])
+    return 0.0
+
+
+def difference_to(judge: Judge, model: bytes, windows: Floats) -> float:
+    """Gives the largest difference of a float graph's outputs to those of the model as trained."""
+    return float(np.abs(run_float(model, windows).reshape(judge.outputs.shape) - judge.outputs).max())
+
+
+def with_moves(model: bytes, methods: Mapping[str, str]) -> dict[str, str]:
+    """Gives tensors that only move another's values the same method."""
+    read = read_model(model)
+    found = dict(methods)
+    for moved, source in move_sources(read).items():
+        if read.tensors[source].name in methods:
+            found[read.tensors[moved].name] = methods[read.tensors[source].name]
+    return found
+
+
+def _record(
+    step: str, name: str, detail: str, difference: float, judge: Judge, before: Floats, after: Floats
+) -> Record:
+    return {
+        "step": step, "tensor": name, "detail": detail,
+        "applied": difference <= MAX_LOGIT_DIFFERENCE and better(judge, after, before),
+        "max_logit_difference": round(difference, DIGITS),
+        "held_out_cosine_before": round(1.0 - judge.loss(before), DIGITS),
+        "held_out_cosine_after": round(1.0 - judge.loss(after), DIGITS),
+    }  # fmt: skip

@@ -17,8 +17,7 @@ from birdnet_deploy.quantization.selection import NEGLIGIBLE, move_sources, sele
 from birdnet_deploy.quantization.simplify import DIGITS, MAX_LOGIT_DIFFERENCE
 from birdnet_deploy.quantization.statistics import Statistics, gather_statistics
 from birdnet_deploy.tflite.cut import cut_model
-from birdnet_deploy.tflite.floats import run_float
-from birdnet_deploy.tflite.reader import read_model
+from birdnet_deploy.tflite.floats import read_once, run_float
 
 Floats = NDArray[np.float32]
 Record = Mapping[str, Any]
@@ -47,7 +46,7 @@ def refine(
     graph: Corrected, windows: Floats, judge: Judge, methods: dict[str, str], records: list[dict[str, Any]]
 ) -> Corrected:
     """Splits what a frontend writes into planes where that is worth its multiplications; mends ``methods``."""
-    read, best, tried = read_model(graph.model), graph, []
+    read, best, tried = read_once(graph.model), graph, []
     for index in splittable(graph.model):
         name = read.tensors[index].name
         if loss_alone(records, name) <= NEGLIGIBLE:
@@ -77,7 +76,7 @@ def equalise(
     for name in [record["tensor"] for record in records]:
         if loss_alone(records, name) <= NEGLIGIBLE:
             continue
-        read = read_model(graph.model)
+        read = read_once(graph.model)
         index = next(tensor.index for tensor in read.tensors if tensor.name == name)
         if index in read.inputs or not scalable(graph.model, index):
             continue
@@ -95,7 +94,7 @@ def equalise(
             )
             graph = replace(graph, corrections=(*graph.corrections, done))
             if done["applied"]:
-                plain = next(tensor.index for tensor in read_model(graph.plain).tensors if tensor.name == name)
+                plain = next(tensor.index for tensor in read_once(graph.plain).tensors if tensor.name == name)
                 graph = replace(graph, model=scaled, plain=scale_channels(graph.plain, plain, gains), statistics=found)
                 methods[name] = chosen["method"]
                 records[:] = [dict(chosen) if other["tensor"] == name else other for other in records]
@@ -121,7 +120,7 @@ def held_out_int8(
     model: bytes, windows: Floats, statistics: Statistics, judge: Judge, methods: Mapping[str, str]
 ) -> Floats:
     """Gives the outputs of full-int8 models, each fold's windows by the one whose ranges are of the other folds."""
-    read, named = read_model(model), with_moves(model, methods)
+    read, named = read_once(model), with_moves(model, methods)
 
     def of_fold(fold: int, rows: NDArray[np.int64]) -> Floats:
         spans = ranges_of(read, statistics, named, without=judge.left_out(fold))
@@ -145,7 +144,7 @@ def difference_to(judge: Judge, model: bytes, windows: Floats) -> float:
 
 def with_moves(model: bytes, methods: Mapping[str, str]) -> dict[str, str]:
     """Gives tensors that only move another's values the same method."""
-    read = read_model(model)
+    read = read_once(model)
     found = dict(methods)
     for moved, source in move_sources(read).items():
         if read.tensors[source].name in methods:

@@ -23,10 +23,9 @@ from birdnet_deploy.quantization.options import (
 from birdnet_deploy.quantization.prepare import Prepared
 from birdnet_deploy.support.progress import Progress, Silent
 from birdnet_deploy.tflite.cut import articulation_tensors, cut_model
-from birdnet_deploy.tflite.floats import run_float
+from birdnet_deploy.tflite.floats import read_once, run_float
 from birdnet_deploy.tflite.macs import count_macs
 from birdnet_deploy.tflite.model import TfliteModel
-from birdnet_deploy.tflite.reader import read_model
 
 _SHORT = {"stem_relu": "stem"}
 INSTRUCTIONS_PER_MAC = 4.0  # of the generated float C on the emulated Cortex-M55
@@ -115,7 +114,7 @@ def find_cuts(model: bytes, layers: Mapping[str, str]) -> tuple[Cut, ...]:
     ``frontend`` is the output of the AudioFrontendLayer, ``stem`` that of the stem's activation, others have the name
     of the first layer whose output they are.
     """
-    read = read_model(model)
+    read = read_once(model)
     names: dict[str, str] = {}
     for layer, tensor in layers.items():
         names.setdefault(tensor, layer)
@@ -142,7 +141,7 @@ def split_at(model: bytes, cut: Cut, plain: bytes | None = None) -> tuple[bytes,
 
 
 def _find(model: bytes, cut: Cut) -> tuple[TfliteModel, int]:
-    read = read_model(model)
+    read = read_once(model)
     return read, next(tensor.index for tensor in read.tensors if tensor.name == cut.tensor)
 
 

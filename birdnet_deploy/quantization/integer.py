@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from birdnet_deploy.tflite.edit import (
     set_constant,
     unpack,
 )
-from birdnet_deploy.tflite.floats import activation_tensors
+from birdnet_deploy.tflite.floats import activation_tensors, read_once
 from birdnet_deploy.tflite.reader import read_model
 
 # Operators that ai-edge-quantizer does not know, and ones with the same options and the same rule for scales.
@@ -47,36 +48,47 @@ def quantize_graph(model: bytes, ranges: Mapping[str, Range], *, float_ends: boo
     """
     from ai_edge_quantizer import quantizer, recipe
 
-    unpacked = unpack(model)
-    used = {operator_name(unpacked, op) for op in unpacked.subgraphs[0].operators}
+    read = read_once(model)
+    used = {op.op for op in read.operators}
     stand_ins = {name: other for name, other in _STAND_INS.items() if name in used}
     if used & set(stand_ins.values()):
         raise Unsupported(f"the graph has {' and '.join(sorted(used & set(stand_ins.values())))}")
-    rename_operators(unpacked, stand_ins)
     told = {
-        tensor.name.decode(): _told(ranges[tensor.name.decode()], len(tensor.shape))
-        for tensor in unpacked.subgraphs[0].tensors
-        if tensor.name.decode() in ranges
+        tensor.name: _told(ranges[tensor.name], len(tensor.shape)) for tensor in read.tensors if tensor.name in ranges
     }
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            worker = quantizer.Quantizer(pack(unpacked), recipe.static_wi8_ai8())
+            worker = quantizer.Quantizer(_renamed(model, stand_ins), recipe.static_wi8_ai8())
             result = worker.quantize(told, enable_progress_report=False, enable_progress_bar=False)
     except (ValueError, RuntimeError, KeyError) as error:
         raise Unsupported(" ".join(str(error).split())[:300]) from error
     quantized = unpack(bytes(result.quantized_model))
     rename_operators(quantized, {other: name for name, other in stand_ins.items()})
-    _revive_biases(quantized, unpack(model))
+    _revive_biases(quantized, _unpacked(model))
     if float_ends:
         _add_float_ends(quantized)
     drop_unused(quantized)
     return pack(quantized)
 
 
+def _renamed(model: bytes, names: dict[str, str]) -> bytes:
+    if not names:
+        return model
+    unpacked = unpack(model)
+    rename_operators(unpacked, names)
+    return pack(unpacked)
+
+
+@lru_cache(maxsize=4)
+def _unpacked(model: bytes) -> Any:
+    """Gives the objects of a float model, which nobody changes."""
+    return unpack(model)
+
+
 def is_supported(model: bytes) -> bool:
     """Says whether ``quantize_graph`` takes a float model and leaves nothing in float."""
-    read = read_model(model)
+    read = read_once(model)
     spans = {read.tensors[index].name: (-1.0, 1.0) for index in activation_tensors(read)}
     try:
         quantized = read_model(quantize_graph(model, spans))

@@ -19,9 +19,10 @@ from birdnet_deploy.quantization.selection import select_ranges
 from birdnet_deploy.quantization.simplify import DIGITS, MAX_LOGIT_DIFFERENCE
 from birdnet_deploy.quantization.statistics import Statistics, gather_statistics
 from birdnet_deploy.support.progress import Progress
-from birdnet_deploy.tflite.reader import read_model
+from birdnet_deploy.tflite.floats import read_once
 
 Floats = NDArray[np.float32]
+LEAST_WINDOWS = 64  # fewer cannot tell which correction helps
 Record = Mapping[str, Any]
 
 
@@ -46,7 +47,7 @@ class Prepared:
     def ranges(self, without: int | None = None) -> Mapping[str, Range]:
         """Gives the range of each activation by name, from all folds or all but one."""
         if without not in self._ranges:
-            self._ranges[without] = ranges_of(read_model(self.model), self.statistics, self.methods, without=without)
+            self._ranges[without] = ranges_of(read_once(self.model), self.statistics, self.methods, without=without)
         return self._ranges[without]
 
     def quantize(self, model: bytes | None = None, *, without: int | None = None, float_ends: bool = False) -> bytes:
@@ -69,13 +70,13 @@ def prepare(
     progress.step("gathering statistics of all activations")
     graph = Corrected(model, model, gather_statistics(model, windows, judge.folds.tolist()))
     if options.ranges != AUTO:
-        read = read_model(model)
+        read = read_once(model)
         forced = {read.tensors[index].name: options.ranges for index in graph.statistics.tensors}
         return Prepared(model, model, layers, graph.statistics, forced, {"method": options.ranges}, steps, ())
     progress.step("choosing ranges on held-out recordings")
     selection = select_ranges(model, windows, graph.statistics, judge)
     methods, records = dict(selection.methods), [dict(record) for record in selection.evidence]
-    if options.simplify and judge.count > 1:
+    if options.simplify and judge.count > 1 and len(windows) >= LEAST_WINDOWS:
         progress.step("trying corrections on held-out recordings")
         for correct in (refine, equalise):
             graph = correct(graph, windows, judge, methods, records)

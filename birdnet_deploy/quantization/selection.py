@@ -18,12 +18,11 @@ from birdnet_deploy.quantization.judge import Judge, better
 from birdnet_deploy.quantization.ranges import CANDIDATES, Range, ranges_of
 from birdnet_deploy.quantization.statistics import Statistics
 from birdnet_deploy.tflite.cut import articulation_tensors, cut_model
-from birdnet_deploy.tflite.floats import run_float
+from birdnet_deploy.tflite.floats import read_once, run_float
 from birdnet_deploy.tflite.model import TfliteModel
-from birdnet_deploy.tflite.reader import read_model
 
 Floats = NDArray[np.float32]
-NEGLIGIBLE = 2e-4  # of the mean cosine: a tensor that costs less takes min/max
+NEGLIGIBLE = 5e-4  # of the mean cosine: a tensor that costs less takes min/max
 MOVES = (
     "PAD", "TRANSPOSE", "RESHAPE", "STRIDED_SLICE", "SLICE", "SQUEEZE", "EXPAND_DIMS", "MAX_POOL_2D",
     "AVERAGE_POOL_2D", "REDUCE_MAX",
@@ -46,7 +45,7 @@ def select_ranges(
 
     ``windows`` are the inputs of the graph behind ``statistics`` and ``judge``; ``only`` names the groups to look at.
     """
-    read = read_model(model)
+    read = read_once(model)
     sources = move_sources(read)
     records = [
         _select(model, read, index, windows, statistics, judge)
@@ -73,11 +72,12 @@ def _select(
     rest = model if index in read.inputs else cut_model(model, (index,), read.outputs)
 
     def rounded(method: str) -> Floats:
-        def of_fold(fold: int, rows: NDArray[np.int64]) -> Floats:
+        held_out = np.empty_like(values)
+        for fold in range(judge.count):
+            rows = judge.rows(fold)
             span = ranges_of(read, statistics, {name: method}, without=judge.left_out(fold), only=(index,))[name]
-            return run_float(rest, round_to_int8(values[rows], span))
-
-        return judge.held_out(of_fold)
+            held_out[rows] = round_to_int8(values[rows], span)
+        return run_float(rest, held_out)
 
     best, plain = "minmax", rounded("minmax")
     losses = {best: round(judge.loss(plain), _DIGITS)}

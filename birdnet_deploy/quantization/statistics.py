@@ -14,8 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from birdnet_deploy.tflite.floats import activation_tensors, activations
-from birdnet_deploy.tflite.reader import read_model
+from birdnet_deploy.tflite.floats import activation_tensors, activations, read_once
 
 _DROPPED_BITS = 18  # of the 23 of a mantissa
 BINS = 1 << (32 - _DROPPED_BITS)
@@ -50,7 +49,7 @@ def gather_statistics(model: bytes, windows: Floats, folds: Sequence[int]) -> St
 
     Raises: ModelError (exit 3) where LiteRT refuses the model.
     """
-    keep = activation_tensors(read_model(model))
+    keep = activation_tensors(read_once(model))
     numbers = np.asarray(folds, np.int64)
     count = int(numbers.max()) + 1
     found = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,18 @@ from birdnet_deploy.tflite.model import TfliteModel
 from birdnet_deploy.tflite.reader import read_model
 
 Floats = NDArray[np.float32]
+_KEPT = 32
+
+
+@lru_cache(maxsize=_KEPT)
+def read_once(model: bytes) -> TfliteModel:
+    """Gives the content of a model's bytes, read once where the same bytes come again.
+
+    Raises: ModelError (exit 3) as ``read_model``.
+    """
+    return read_model(model)
+
+
 THREADS = min(4, os.cpu_count() or 1)
 
 
@@ -23,7 +36,7 @@ def run_float(model: bytes, inputs: Floats) -> Floats:
 
     Raises: ModelError (exit 3) where LiteRT refuses the model.
     """
-    read = read_model(model)
+    read = read_once(model)
     shape = read.tensors[read.outputs[0]].shape[1:]
     outputs = np.empty((len(inputs), *shape), np.float32)
     for index, values in enumerate(activations(model, inputs, keep=read.outputs)):
@@ -38,7 +51,7 @@ def activations(model: bytes, inputs: NDArray[np.generic], keep: tuple[int, ...]
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    read = read_model(model)
+    read = read_once(model)
     inner = not set(keep) <= {*read.outputs}
     try:
         with quiet_stderr(), warnings.catch_warnings():

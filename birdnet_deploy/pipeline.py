@@ -86,6 +86,7 @@ def generate(
     from birdnet_deploy.project.generate import generate_project
     from birdnet_deploy.project.open import open_project
     from birdnet_deploy.prologue.file import read_prologue
+    from birdnet_deploy.tflite.ends import strip_float_ends
     from birdnet_deploy.tflite.interpreter import input_port
     from birdnet_deploy.tflite.reader import read_model
 
@@ -96,7 +97,7 @@ def generate(
     with open_or_import(path, with_settings(hints or ModelHints(), path, settings), progress) as opened:
         _check_lock(opened)
         progress.step("generating C")
-        network = generate_network(read_model(opened.network))
+        network = generate_network(read_model(strip_float_ends(opened.network)))
         taken, prologue = network.input_quantization, None
         quantization = input_port(read_model(opened.model)).quantization
         frontend = frontend_files(opened.config, quantization.scale, quantization.zero_point)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from birdnet_deploy.errors import ModelError
+from birdnet_deploy.quantization.ranges import LEAST_SPAN
+from birdnet_deploy.quantization.statistics import Statistics
 from birdnet_deploy.tflite.interpreter import input_port, output_port
 from birdnet_deploy.tflite.model import Tensor, TfliteModel
 
@@ -43,11 +45,26 @@ def _check_scale(tensor: Tensor, where: object) -> None:
         return
     scale = tensor.quantization.scales[0]
     if not _SCALES[0] <= scale <= _SCALES[1]:
-        what = "hardly moves" if scale < _SCALES[0] else "has no usable range"
-        raise ModelError(
-            f"activation {tensor.name!r} {what} on the calibration windows (scale {scale:.3g})",
-            where=where, fix="train the model, calibrate on more varied recordings, or remove the dead branch",
-        )  # fmt: skip
+        raise _without_range(tensor.name, scale, where)
+
+
+def _without_range(name: str, scale: float, where: object) -> ModelError:
+    what = "hardly moves" if scale < _SCALES[1] else "has no usable range"
+    return ModelError(
+        f"activation {name!r} {what} on the calibration windows (scale {scale:.3g})",
+        where=where, fix="train the model, calibrate on more varied recordings, or remove the dead branch",
+    )  # fmt: skip
+
+
+def check_moves(model: TfliteModel, statistics: Statistics, where: object) -> None:
+    """Refuses a float graph with an activation that is next to nothing on every window.
+
+    Raises: ModelError (exit 3) naming the first.
+    """
+    for index, tensor in statistics.tensors.items():
+        span = max(float(tensor.high.max()), 0.0) - min(float(tensor.low.min()), 0.0)
+        if span <= LEAST_SPAN:
+            raise _without_range(model.tensors[index].name, span / 255, where)
 
 
 def degenerate_scales(model: TfliteModel) -> list[str]:

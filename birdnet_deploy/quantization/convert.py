@@ -11,7 +11,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,9 @@ from numpy.typing import NDArray
 
 from birdnet_deploy.artifacts import SourceModel
 from birdnet_deploy.errors import CalibrationError, InternalError, ModelError
-from birdnet_deploy.quantization.check import check_full_int8, dead_channels, degenerate_scales
-from birdnet_deploy.quantization.folds import assign_folds
-from birdnet_deploy.quantization.frontier import Cut, FrontierPoint, choose_cut, measure_frontier, split_at
-from birdnet_deploy.quantization.judge import Judge
+from birdnet_deploy.quantization.assemble import Converted, QuantizedModel, assemble
+from birdnet_deploy.quantization.check import check_full_int8
 from birdnet_deploy.quantization.options import METHODS, QuantizeOptions
-from birdnet_deploy.quantization.prepare import Prepared, prepare
 from birdnet_deploy.quantization.variant import contradicts, misfit
 from birdnet_deploy.quantization.worker import CANCELLED_FILE, FEATURES_FILE
 from birdnet_deploy.support import jsonfile
@@ -38,52 +35,11 @@ from birdnet_deploy.support.process import (
     scratch_folder,
 )
 from birdnet_deploy.support.progress import Progress, Silent
-from birdnet_deploy.tflite.reader import read_model
 
 __all__ = ["QuantizeOptions", "QuantizedModel", "check_full_int8", "quantize_model", "start_conversion"]
 
 Floats = NDArray[np.float32]
 _MAX_FEATURE = 1e3
-
-
-@dataclass(frozen=True)
-class QuantizedModel:
-    """A full-int8 model and what it was measured with.
-
-    ``tflite`` starts from the model's own input. With a ``cut``, ``npu_tflite`` is the full-int8 network from there to
-    the outputs and ``prologue_tflite`` the float one before it; ``float_tflite`` is the whole in float.
-    ``output_activation`` is what the host still has to apply to its outputs. ``float_outputs`` are the float
-    model's, for the same head, one row for each of ``evaluation_features``. ``simplifications`` and ``corrections``
-    have one record a step, ``ranges`` the method of each group and the folds' evidence, ``frontier`` what was measured
-    at each cut, ``notes`` lines for the user. ``sample_norm`` says whether a hybrid frontend divides by the sample's
-    maximum (None: no hybrid frontend), ``variant`` how well that fits the model's statistics (`variant.check_variant`).
-    """
-
-    tflite: bytes
-    output_activation: str
-    float_outputs: Floats
-    calibration_features: Floats
-    evaluation_features: Floats
-    simplifications: tuple[Mapping[str, Any], ...]
-    layout: str
-    sample_norm: bool | None
-    head: str
-    io: str
-    log: str
-    variant: Mapping[str, Any] | None = None
-    float_tflite: bytes | None = None
-    cut: Cut | None = None
-    npu_tflite: bytes | None = None
-    prologue_tflite: bytes | None = None
-    frontier: tuple[FrontierPoint, ...] = ()
-    ranges: Mapping[str, Any] = field(default_factory=dict)
-    corrections: tuple[Mapping[str, Any], ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def network(self) -> bytes:
-        """The int8 network that runs on the device: behind the cut, where there is one."""
-        return self.tflite if self.npu_tflite is None else self.npu_tflite
 
 
 def quantize_model(
@@ -183,7 +139,7 @@ class Conversion:
             raise self._failure
         converted = _collect(self._folder, self._source)
         names = [str(number) for number in range(len(calibration))] if files is None else list(files)
-        quantized = _quantize(converted, self._options, self._source, calibration, evaluation, names, self._progress)
+        quantized = assemble(converted, self._options, self._source, calibration, evaluation, names, self._progress)
         if contradicts(quantized.variant):
             self._progress.warn(f"the choice of --sample-norm does not fit the model: {misfit(quantized.variant)}")
         for step in quantized.simplifications:
@@ -196,25 +152,13 @@ class _CancelledError(Exception):
     """Nobody waits for the child any more."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Converted:
-    """What the child wrote."""
-
-    floats: bytes
-    int8: bytes | None
-    float_outputs: Floats
-    calibration_outputs: Floats
-    result: Mapping[str, Any]
-    log: str
-
-
-def _collect(folder: Path, source: SourceModel) -> _Converted:
+def _collect(folder: Path, source: SourceModel) -> Converted:
     names = (RESULT_FILE, "float.tflite", "float_outputs.npy")
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise ModelError(f"the converter wrote no {', '.join(missing)}", where=source.path, fix="report this")
     int8 = folder / "model.tflite"
-    return _Converted(
+    return Converted(
         floats=(folder / "float.tflite").read_bytes(),
         int8=int8.read_bytes() if int8.is_file() else None,
         float_outputs=np.load(folder / "float_outputs.npy"),
@@ -222,57 +166,6 @@ def _collect(folder: Path, source: SourceModel) -> _Converted:
         result=json.loads((folder / RESULT_FILE).read_text(encoding="utf-8")),
         log=(folder / LOG_FILE).read_text(encoding="utf-8", errors="replace"),
     )
-
-
-def _quantize(
-    converted: _Converted, options: QuantizeOptions, source: SourceModel, calibration: Floats, evaluation: Floats,
-    files: Sequence[str], progress: Progress,
-) -> QuantizedModel:  # fmt: skip
-    result = converted.result
-    judge = Judge(converted.calibration_outputs, result["output_activation"], assign_folds(files, options.folds))
-    prepared = prepare(converted.floats, result["layers"], calibration, judge, options, progress)
-    progress.step("quantizing")
-    tflite = converted.int8
-    if tflite is None:
-        tflite = prepared.quantize(float_ends=options.io == "float32")
-    frontier = measure_frontier(prepared, calibration, judge, options, progress)
-    cut = choose_cut(frontier, options).cut
-    prologue, npu = _at_cut(prepared, cut, options)
-    notes = []
-    for model in (tflite, *([npu] if npu else [])):
-        read = read_model(model)
-        check_full_int8(read, io=options.io, where=source.path, scales=options.simplify)
-        notes += [*dead_channels(read), *degenerate_scales(read)]
-    return QuantizedModel(
-        tflite=tflite,
-        output_activation=result["output_activation"],
-        float_outputs=converted.float_outputs,
-        calibration_features=calibration,
-        evaluation_features=evaluation,
-        simplifications=(*result["simplifications"], *prepared.simplifications),
-        layout=result["layout"],
-        sample_norm=result["sample_norm"],
-        head=options.head,
-        io=options.io,
-        log=converted.log,
-        variant=result["variant"],
-        float_tflite=prepared.model,
-        cut=cut,
-        npu_tflite=npu,
-        prologue_tflite=prologue,
-        frontier=frontier,
-        ranges=prepared.evidence,
-        corrections=prepared.corrections,
-        notes=tuple(dict.fromkeys(notes)),
-    )
-
-
-def _at_cut(prepared: Prepared, cut: Cut | None, options: QuantizeOptions) -> tuple[bytes | None, bytes | None]:
-    """Gives the float model before a cut and the int8 one behind it."""
-    if cut is None:
-        return None, None
-    before, behind = split_at(prepared.model, cut, prepared.plain)
-    return before, prepared.quantize(behind)
 
 
 def _check_features(source: SourceModel, calibration: Floats, evaluation: Floats) -> None:

@@ -150,8 +150,12 @@ def measure_frontier(
 ) -> tuple[FrontierPoint, ...]:
     """Gives ``none`` and, as far as asked for, the cuts; each fold is judged by a model of the other folds' ranges.
 
+    Nothing is measured where neither a cut nor a gate was asked for.
+
     Raises: UsageError (exit 2) where the named cut does not exist.
     """
+    if options.prologue == NONE and not options.frontier and gates_of(options) == Gates(None, None):
+        return ()
     progress = progress or Silent()
     cuts = find_cuts(prepared.model, prepared.layers)
     chosen: Sequence[Cut] = ()
@@ -187,7 +191,8 @@ def _measure(
     def of_fold(fold: int, rows: NDArray[np.int64]) -> Floats:
         return run_int8(prepared.quantize(model, without=judge.left_out(fold)), values[rows])
 
-    outputs = judge.held_out(of_fold)
+    whole = prepared.whole if cut is None else None
+    outputs = judge.held_out(of_fold) if whole is None else run_int8(whole, windows)
     cosines, agrees, sure = judge.cosines(outputs), judge.agrees(outputs), judge.confident
     mean, agreed, confident = float(cosines.mean()), int(agrees[sure].sum()), int(sure.sum())
     low, high = wilson(agreed, confident)
@@ -209,8 +214,8 @@ def _measure(
     )
 
 
-def choose_cut(points: Sequence[FrontierPoint], options: QuantizeOptions) -> FrontierPoint:
-    """Gives the cheapest point that meets the gates within the budget, or the one that was named.
+def choose_cut(points: Sequence[FrontierPoint], options: QuantizeOptions) -> Cut | None:
+    """Gives the cheapest cut that meets the gates within the budget, or the one that was named; None is ``none``.
 
     Raises: GatesNotMet (exit 4), which carries the frontier, where there is none.
     """
@@ -218,9 +223,11 @@ def choose_cut(points: Sequence[FrontierPoint], options: QuantizeOptions) -> Fro
         candidates = [point for point in points if point.within_budget]
     else:
         candidates = [point for point in points if point.name == options.prologue]
+    if not points:
+        return None
     for point in sorted(candidates, key=lambda point: point.cpu_macs):
         if point.meets:
-            return point
+            return point.cut
     gates, best = gates_of(options), max(candidates, key=lambda point: point.cosine_mean)
     what = f"cosine {best.cosine_mean} and confident agreement {best.confident_agreed} of {best.confident_windows}"
     wanted = " and ".join(

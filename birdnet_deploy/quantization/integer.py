@@ -8,8 +8,10 @@ benchmarks/fidelity).
 from __future__ import annotations
 
 import copy
+import io
 import warnings
 from collections.abc import Mapping
+from contextlib import redirect_stderr
 from functools import lru_cache
 from typing import Any
 
@@ -57,7 +59,8 @@ def quantize_graph(model: bytes, ranges: Mapping[str, Range], *, float_ends: boo
         tensor.name: _told(ranges[tensor.name], len(tensor.shape)) for tensor in read.tensors if tensor.name in ranges
     }
     try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # it shows a progress bar of its own for graphs of more than a hundred tensors
+        with warnings.catch_warnings(), np.errstate(all="ignore"), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             worker = quantizer.Quantizer(_renamed(model, stand_ins), recipe.static_wi8_ai8())
             result = worker.quantize(told, enable_progress_report=False, enable_progress_bar=False)

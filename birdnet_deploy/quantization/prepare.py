@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from birdnet_deploy.quantization.check import check_moves
 from birdnet_deploy.quantization.corrections import Corrected, difference_to, equalise, refine, with_moves
 from birdnet_deploy.quantization.integer import quantize_graph
 from birdnet_deploy.quantization.judge import Judge
@@ -31,7 +32,8 @@ class Prepared:
     """A float ``.tflite`` whose activations all have a range; ``plain`` is the same without planes, where it has some.
 
     ``layers`` has the tensor of each Keras layer. ``methods`` are the range methods by tensor name, ``evidence`` is why
-    (JSON), ``simplifications`` and ``corrections`` are what the graph went through.
+    (JSON), ``simplifications`` and ``corrections`` are what the graph went through. ``whole`` is the int8 model of the
+    whole where ai-edge-quantizer cannot make it.
     """
 
     model: bytes
@@ -42,6 +44,7 @@ class Prepared:
     evidence: Mapping[str, Any]
     simplifications: tuple[Record, ...]
     corrections: tuple[Record, ...]
+    whole: bytes | None = None
     _ranges: dict[int | None, dict[str, Range]] = field(default_factory=dict)
 
     def ranges(self, without: int | None = None) -> Mapping[str, Range]:
@@ -60,29 +63,34 @@ class Prepared:
 
 def prepare(
     converted: bytes, layers: Mapping[str, str], windows: Floats, judge: Judge, options: QuantizeOptions,
-    progress: Progress,
+    progress: Progress, *, where: object = None, whole: bytes | None = None,
 ) -> Prepared:  # fmt: skip
     """Gives the graph that is quantized; every step is proven on ``windows``, every choice judged on held-out folds.
 
-    Raises: Unsupported where ai-edge-quantizer refuses the graph.
+    ``whole`` is the full-int8 model of the whole graph where TensorFlow had to make it.
+
+    Raises: ModelError (exit 3) where an activation has no range.
     """
     model, steps = _simplified(converted, windows, judge, options)
     progress.step("gathering statistics of all activations")
     graph = Corrected(model, model, gather_statistics(model, windows, judge.folds.tolist()))
+    check_moves(read_once(model), graph.statistics, where)
     if options.ranges != AUTO:
         read = read_once(model)
         forced = {read.tensors[index].name: options.ranges for index in graph.statistics.tensors}
-        return Prepared(model, model, layers, graph.statistics, forced, {"method": options.ranges}, steps, ())
+        return Prepared(model, model, layers, graph.statistics, forced, {"method": options.ranges}, steps, (), whole)
     progress.step("choosing ranges on held-out recordings")
     selection = select_ranges(model, windows, graph.statistics, judge)
     methods, records = dict(selection.methods), [dict(record) for record in selection.evidence]
-    if options.simplify and judge.count > 1 and len(windows) >= LEAST_WINDOWS:
+    if options.simplify and whole is None and judge.count > 1 and len(windows) >= LEAST_WINDOWS:
         progress.step("trying corrections on held-out recordings")
         for correct in (refine, equalise):
             graph = correct(graph, windows, judge, methods, records)
     evidence = {"method": AUTO, "folds": judge.count, "groups": records}
     named = with_moves(graph.model, methods)
-    return Prepared(graph.model, graph.plain, layers, graph.statistics, named, evidence, steps, graph.corrections)
+    return Prepared(
+        graph.model, graph.plain, layers, graph.statistics, named, evidence, steps, graph.corrections, whole
+    )
 
 
 def _simplified(

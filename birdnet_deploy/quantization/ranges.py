@@ -26,6 +26,7 @@ CANDIDATES = (
     "moving-average", "octav",
 )  # fmt: skip
 Range = tuple[float, float]
+LEAST_SPAN = 1.01e-7 * 255  # kernels disagree below a scale of 1e-7, or die
 
 _PERCENTILE = 99.99
 _SMOOTHING = 0.98  # weight of what came before, per window
@@ -128,5 +129,10 @@ def ranges_of(
             continue
         name = model.tensors[index].name
         method = "minmax" if index in model.outputs else methods.get(name, "minmax")
-        found[name] = within(tensor_range(tensor, used, folds, method), bounds.get(index))
+        found[name] = _wide(within(tensor_range(tensor, used, folds, method), bounds.get(index)))
     return found
+
+
+def _wide(span: Range) -> Range:
+    """Gives a range that int8 can have, also for a tensor that is silent in all folds but one."""
+    return span if span[1] - span[0] > LEAST_SPAN else (span[0], span[0] + LEAST_SPAN)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from birdnet_deploy.codegen.arena import ALIGNMENT, Buffer, lower_bound, place_buffers
-from birdnet_deploy.codegen.prologue_tables import CTable, fields_of, kernel_of, tables_of
+from birdnet_deploy.codegen.prologue_tables import CTable, fields_of, kernel_of, scratch_floats, tables_of
 from birdnet_deploy.errors import ModelError
 from birdnet_deploy.prologue.graph import Prologue, Step
 from birdnet_deploy.support.templating import render
@@ -46,7 +46,7 @@ def generate_prologue(prologue: Prologue, scale: float, zero_point: int) -> Gene
     """
     if not _LEAST_SCALE <= scale < math.inf:
         raise ModelError(f"the network's input has the scale {scale!r}", where="the prologue", fix="run convert again")
-    offsets, size, bound = plan_tensors(prologue)
+    offsets, scratch, size, bound = plan_tensors(prologue)
     tables = [tables_of(index, step) for index, step in enumerate(prologue.steps)]
     context = {
         "input_size": prologue.sizes[prologue.input],
@@ -58,7 +58,7 @@ def generate_prologue(prologue: Prologue, scale: float, zero_point: int) -> Gene
         "input": _address(offsets[prologue.input]),
         "output": _address(offsets[prologue.output]),
         "tables": [table for group in tables for table in group.values()],
-        "steps": [_context(i, step, prologue, offsets, tables[i]) for i, step in enumerate(prologue.steps)],
+        "steps": [_context(i, step, prologue, offsets, scratch, tables[i]) for i, step in enumerate(prologue.steps)],
     }
     sources = {kernel_of(step)[1].removesuffix(".h") + ".c" for step in prologue.steps} | {QUANTIZE_SOURCE}
     return GeneratedPrologue(
@@ -78,25 +78,34 @@ def _address(offset: int) -> str:
 
 
 def _context(
-    index: int, step: Step, prologue: Prologue, offsets: Mapping[int, int], tables: Mapping[str, CTable]
+    index: int,
+    step: Step,
+    prologue: Prologue,
+    offsets: Mapping[int, int],
+    scratch: Mapping[int, int],
+    tables: Mapping[str, CTable],
 ) -> dict[str, Any]:
     kernel, _ = kernel_of(step)
     arguments = [_address(offsets[tensor]) for tensor in step.inputs]
     if "b" in tables:
         arguments.append(tables["b"].name)
+    arguments.append(_address(offsets[step.output]))
+    if index in scratch:
+        arguments.append(_address(scratch[index]))
     return {
         "number": index,
         "kernel": kernel,
         "fields": fields_of(step, tables),
-        "arguments": ", ".join([*arguments, _address(offsets[step.output])]),
+        "arguments": ", ".join(arguments),
         "name": step.name,
         "output": _address(offsets[step.output]),
         "count": prologue.sizes[step.output],
     }
 
 
-def plan_tensors(prologue: Prologue) -> tuple[dict[int, int], int, int]:
-    """Gives the byte offset of each tensor, the size of the arena, and what no plan with the same sharing goes below.
+def plan_tensors(prologue: Prologue) -> tuple[dict[int, int], dict[int, int], int, int]:
+    """Gives the byte offset of each tensor and of each step's scratch, the size of the arena, and what no plan with
+    the same sharing goes below.
 
     A result of a step that works value by value takes over the memory of an operand that nobody reads afterwards.
     """
@@ -125,10 +134,12 @@ def plan_tensors(prologue: Prologue) -> tuple[dict[int, int], int, int]:
         Buffer(tuple(tensors), _aligned(max(prologue.sizes[t] for t in tensors)), first[b], end[b])
         for b, tensors in members.items()
     ]
+    buffers += [Buffer((), _aligned(n), i, i) for i, step in enumerate(prologue.steps) if (n := scratch_floats(step))]
     bound = lower_bound(buffers)
     placed = place_buffers(buffers, bound)
     offsets = {tensor: buffer.offset for buffer in placed for tensor in buffer.tensors}
-    return offsets, max(buffer.offset + buffer.size_bytes for buffer in placed), bound
+    scratch = {buffer.first: buffer.offset for buffer in placed if not buffer.tensors}
+    return offsets, scratch, max(buffer.offset + buffer.size_bytes for buffer in placed), bound
 
 
 def _may_take_over(prologue: Prologue, step: Step, index: int, last: Mapping[int, int]) -> bool:

@@ -46,9 +46,18 @@ def kernel_of(step: Step) -> tuple[str, str]:
     return f"prologue_{step.kind}", _KERNELS.get(step.kind, f"prologue_{step.kind}.h")
 
 
+def scratch_floats(step: Step) -> int:
+    """Gives the floats that a kernel needs while it runs: a convolution's view of four positions."""
+    if step.kind != "conv":
+        return 0
+    return LANES * step.integer("k_h") * step.integer("k_w") * step.integer("in_c")
+
+
 def tables_of(index: int, step: Step) -> dict[str, CTable]:
     """Gives the constant arrays of a step by the name of the kernel's parameter; empty ones are left out."""
     packed = {name: _packed(step, name, values) for name, values in step.arrays.items()}
+    if step.kind == "depthwise":
+        packed["taps"] = _distances(step)
     return {
         name: CTable(f"step_{index}_{name}", "float" if values.dtype.kind == "f" else "int32_t", values)
         for name, values in sorted(packed.items())
@@ -69,6 +78,13 @@ def _packed(step: Step, name: str, values: NDArray[Any]) -> NDArray[Any]:
     if step.kind in ("affine", "binary") and values.size:
         return np.pad(values, (0, LANES))
     return values
+
+
+def _distances(step: Step) -> NDArray[np.int32]:
+    """Gives how far each tap's value lies from that of the first tap, in floats."""
+    across = np.arange(step.integer("k_w")) * step.integer("dilation_w")
+    down = np.arange(step.integer("k_h")) * step.integer("dilation_h") * step.integer("in_w")
+    return ((down[:, None] + across) * step.integer("in_c")).astype(np.int32).ravel()
 
 
 def fields_of(step: Step, tables: Mapping[str, CTable]) -> list[str]:

@@ -108,11 +108,15 @@ def _sums(step: Step, count: int) -> Floats:
 
 def _conv(step: Step, inputs: list[Floats], target: Floats) -> Floats:
     x, sums = _map(step, inputs[0]), _sums(step, len(target))
+    taps = {(i, j): (outputs, seen) for i, j, outputs, seen in _taps(step)}
     weights = step.arrays["weights"].reshape(step.integer("out_c"), step.integer("k_h"), step.integer("k_w"), -1)
-    for i, j, (rows, columns), (in_rows, in_columns) in _taps(step):
-        seen = x[:, in_rows, in_columns]
+    for i, j in np.ndindex(step.integer("k_h"), step.integer("k_w")):
+        seen = np.zeros((*sums.shape[:3], x.shape[-1]), np.float32)  # what lies outside the input counts as zero
+        if (i, j) in taps:
+            (rows, columns), (in_rows, in_columns) = taps[i, j]
+            seen[:, rows, columns] = x[:, in_rows, in_columns]
         for channel in range(seen.shape[-1]):
-            sums[:, rows, columns] += seen[..., channel, None] * weights[:, i, j, channel]
+            sums += seen[..., channel, None] * weights[:, i, j, channel]
     return _clamped(step, sums).reshape(len(x), -1)
 
 

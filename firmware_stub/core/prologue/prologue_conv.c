@@ -1,103 +1,121 @@
 #include "prologue_conv.h"
 
-/* Values side by side times weights side by side: one position. */
-static inline vec4 run_of_one(vec4 sum, const float *x, const float *weight, int32_t count)
+/* What four neighbouring positions see, side by side for each tap, so that one pointer leads through all of them. */
+
+static void gather_inside(const struct prologue_conv *p, const float *origin, float *patch)
 {
-    for (; count > 0; count--, x++, weight += LANES) {
-        sum = vec4_add(sum, vec4_mul_by(vec4_load(weight), *x));
+    const int32_t step = p->x.stride * p->in_c;
+    const int32_t row = p->y.dilation * p->x.input * p->in_c;
+    const int32_t together = p->x.dilation == 1 ? p->x.taps * p->in_c : p->in_c;
+    const int32_t apart = p->x.dilation == 1 ? 1 : p->x.taps;
+    const vec4_steps steps = vec4_steps_of(step);
+    for (int32_t k = 0; k < p->y.taps; k++, origin += row) {
+        for (int32_t tap = 0; tap < apart; tap++) {
+            const float *x = origin + tap * p->x.dilation * p->in_c;
+            for (int32_t i = together; i > 0; i--, x++, patch += LANES) {
+                vec4_store(patch, vec4_gather(x, steps));
+            }
+        }
     }
-    return sum;
 }
 
-/* Four positions that lie `step` floats apart, for one load of each weight. */
-static inline struct vec4_four run_of_four(struct vec4_four sums, const float *x, int32_t step, const float *weight,
-                                           int32_t count)
+/* One position, wherever it lies; `patch` is its first value. Out of line, for the registers of what is not rare. */
+__attribute__((noinline)) static void gather_at_edge(const struct prologue_conv *p, const float *input, int32_t y, int32_t x, float *patch)
 {
-    const float *x1 = x + step;
-    const float *x2 = x1 + step;
-    const float *x3 = x2 + step;
-    for (; count > 0; count--, weight += LANES) {
+    for (int32_t k = 0; k < p->y.taps; k++) {
+        const int32_t in_y = y * p->y.stride - p->y.pad + k * p->y.dilation;
+        for (int32_t tap = 0; tap < p->x.taps; tap++) {
+            const int32_t in_x = x * p->x.stride - p->x.pad + tap * p->x.dilation;
+            const int inside = in_y >= 0 && in_y < p->y.input && in_x >= 0 && in_x < p->x.input;
+            const int32_t from = (in_y * p->x.input + in_x) * p->in_c;
+            for (int32_t i = 0; i < p->in_c; i++, patch += LANES) {
+                *patch = inside ? input[from + i] : 0.0f;
+            }
+        }
+    }
+}
+
+static inline struct vec4_four weighed(struct vec4_four sums, const float *patch, const float *weight, int32_t depth)
+{
+    for (; depth > 0; depth--, patch += LANES, weight += LANES) {
         const vec4 w = vec4_load(weight);
-        sums.a = vec4_add(sums.a, vec4_mul_by(w, *x++));
-        sums.b = vec4_add(sums.b, vec4_mul_by(w, *x1++));
-        sums.c = vec4_add(sums.c, vec4_mul_by(w, *x2++));
-        sums.d = vec4_add(sums.d, vec4_mul_by(w, *x3++));
+        sums.a = vec4_add(sums.a, vec4_mul_by(w, patch[0]));
+        sums.b = vec4_add(sums.b, vec4_mul_by(w, patch[1]));
+        sums.c = vec4_add(sums.c, vec4_mul_by(w, patch[2]));
+        sums.d = vec4_add(sums.d, vec4_mul_by(w, patch[3]));
     }
     return sums;
 }
 
-/* One row of the output: the taps of the filter that meet the input above and below are the same for all of it. */
-struct line {
-    struct prologue_reach rows;
-    const float *input; /* the input row that tap 0 would meet */
-    int32_t row;        /* floats from a tap's row to the next one's */
-    int32_t filter_row; /* weights from a tap's row to the next one's */
+struct group {
+    int32_t depth;
+    const float *weights;
+    const float *bias;
 };
 
-static void position(const struct prologue_conv *p, const struct line *line, int32_t at, float *output)
+/* Four channels of up to four positions that lie `step` apart; of the channels the first `left`. */
+__attribute__((noinline)) static void some(const struct group *group, struct prologue_clamp clamp, const float *patch,
+                                           float *output, int32_t step, int32_t count, int32_t left)
 {
-    const struct prologue_clamp clamp = p->clamp;
-    const struct prologue_reach reach = prologue_reach(&p->x, at);
-    const int32_t together = p->x.dilation == 1 ? reach.end - reach.first : 1; /* taps that lie side by side */
-    const float *weights = p->weights;
-    for (int32_t channel = 0; channel < p->out_c; channel += LANES) {
-        vec4 sum = vec4_load(p->bias + channel);
-        for (int32_t k = line->rows.first; k < line->rows.end; k++) {
-            const float *row = line->input + k * line->row;
-            for (int32_t tap = reach.first; tap < reach.end; tap += together) {
-                const float *x = row + (reach.origin + tap * p->x.dilation) * p->in_c;
-                const float *w = weights + k * line->filter_row + tap * p->in_c * LANES;
-                sum = run_of_one(sum, x, w, together * p->in_c);
-            }
-        }
-        vec4_store_some(output + channel, vec4_clamp(sum, clamp), p->out_c - channel);
-        weights += p->y.taps * line->filter_row;
+    const struct vec4_four none = vec4_four_of(vec4_load(group->bias));
+    const struct vec4_four sums = weighed(none, patch, group->weights, group->depth);
+    const vec4 all[] = {sums.a, sums.b, sums.c, sums.d};
+    for (int32_t i = 0; i < count; i++) {
+        vec4_store_some(output + i * step, vec4_clamp(all[i], clamp), left);
     }
 }
 
-static void four_positions(const struct prologue_conv *p, const struct line *line, int32_t at, float *output)
+/* All channels of up to four positions. */
+__attribute__((noinline)) static void positions(const struct prologue_conv *p, const float *patch, int32_t count,
+                                                float *output)
 {
     const struct prologue_clamp clamp = p->clamp;
-    const int32_t together = p->x.dilation == 1 ? p->x.taps : 1;
-    const int32_t step = p->x.stride * p->in_c;
-    const float *input = line->input + (at * p->x.stride - p->x.pad) * p->in_c;
-    const float *weights = p->weights;
-    for (int32_t channel = 0; channel < p->out_c; channel += LANES) {
-        struct vec4_four sums = vec4_four_of(vec4_load(p->bias + channel));
-        for (int32_t k = line->rows.first; k < line->rows.end; k++) {
-            const float *w = weights + k * line->filter_row;
-            for (int32_t tap = 0; tap < p->x.taps; tap += together, w += together * p->in_c * LANES) {
-                const float *x = input + k * line->row + tap * p->x.dilation * p->in_c;
-                sums = run_of_four(sums, x, step, w, together * p->in_c);
-            }
+    const int32_t out_c = p->out_c;
+    struct group group = {p->y.taps * p->x.taps * p->in_c, p->weights, p->bias};
+    int32_t left = out_c;
+    if (count == 4) {
+        float *second = output + out_c;
+        float *third = second + out_c;
+        float *fourth = third + out_c;
+        for (; left >= LANES; left -= LANES) {
+            const struct vec4_four none = vec4_four_of(vec4_load(group.bias));
+            const struct vec4_four sums = weighed(none, patch, group.weights, group.depth);
+            vec4_store(output, vec4_clamp(sums.a, clamp));
+            vec4_store(second, vec4_clamp(sums.b, clamp));
+            vec4_store(third, vec4_clamp(sums.c, clamp));
+            vec4_store(fourth, vec4_clamp(sums.d, clamp));
+            output += LANES;
+            second += LANES;
+            third += LANES;
+            fourth += LANES;
+            group.weights += group.depth * LANES;
+            group.bias += LANES;
         }
-        const int32_t left = p->out_c - channel;
-        float *to = output + channel;
-        vec4_store_some(to, vec4_clamp(sums.a, clamp), left);
-        vec4_store_some(to + p->out_c, vec4_clamp(sums.b, clamp), left);
-        vec4_store_some(to + 2 * p->out_c, vec4_clamp(sums.c, clamp), left);
-        vec4_store_some(to + 3 * p->out_c, vec4_clamp(sums.d, clamp), left);
-        weights += p->y.taps * line->filter_row;
+    }
+    for (; left > 0; left -= LANES, output += LANES) {
+        some(&group, clamp, patch, output, out_c, count, left);
+        group.weights += group.depth * LANES;
+        group.bias += LANES;
     }
 }
 
-void prologue_conv(const struct prologue_conv *p, const float *input, float *output)
+void prologue_conv(const struct prologue_conv *p, const float *input, float *output, float *patch)
 {
-    const int32_t input_row = p->x.input * p->in_c;
-    struct line line = {.row = p->y.dilation * input_row, .filter_row = p->x.taps * p->in_c * LANES};
+    const struct prologue_range rows = prologue_inside(&p->y);
+    const struct prologue_range columns = prologue_inside(&p->x);
     for (int32_t y = 0; y < p->y.output; y++) {
-        line.rows = prologue_reach(&p->y, y);
-        line.input = input + line.rows.origin * input_row;
-        for (int32_t x = 0; x < p->x.output;) {
-            if (prologue_inside(&p->x, x) == 4) {
-                four_positions(p, &line, x, output);
-                x += 4;
-                output += 4 * p->out_c;
+        const int32_t in_y = y * p->y.stride - p->y.pad;
+        for (int32_t x = 0; x < p->x.output; x += 4) {
+            const int32_t count = p->x.output - x < 4 ? p->x.output - x : 4;
+            if (prologue_holds(rows, y, 1) && prologue_holds(columns, x, 4)) {
+                gather_inside(p, input + (in_y * p->x.input + x * p->x.stride - p->x.pad) * p->in_c, patch);
             } else {
-                position(p, &line, x, output);
-                x++;
-                output += p->out_c;
+                for (int32_t i = 0; i < count; i++) {
+                    gather_at_edge(p, input, y, x + i, patch + i);
+                }
             }
+            positions(p, patch, count, output);
+            output += count * p->out_c;
         }
     }
 }

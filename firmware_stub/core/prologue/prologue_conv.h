@@ -2,7 +2,7 @@
  *
  * input [in_h, in_w, in_c] -> output [out_h, out_w, out_c]. Lanes are output channels, weights lie in groups of four:
  * weights[channel / 4][k_h][k_w][in_c][4] and bias[channel / 4][4], the last group filled up with zeros. A sum begins
- * with the bias and takes the taps in that order; taps outside the input are left out.
+ * with the bias and takes the taps in that order; what lies outside the input counts as zero.
  */
 #ifndef BN_PROLOGUE_CONV_H
 #define BN_PROLOGUE_CONV_H
@@ -20,6 +20,7 @@ struct prologue_conv {
     const float *bias;
 };
 
-void prologue_conv(const struct prologue_conv *p, const float *input, float *output);
+/* `patch` holds what four positions see: 4 * k_h * k_w * in_c floats. */
+void prologue_conv(const struct prologue_conv *p, const float *input, float *output, float *patch);
 
 #endif

@@ -2,43 +2,48 @@
 
 #include "frontend_math.h"
 
+/* Loops take local copies of what they need: a store of lanes may alias the parameters as far as gcc knows. */
+
 /* Channels side by side: lanes are channels. */
-static void affine_channels(const struct prologue_affine *p, const float *input, float *output)
+static void affine_channels(const float *scale, const float *offset, struct prologue_clamp clamp, const float *input,
+                            float *output, int32_t left)
 {
-    const struct prologue_clamp clamp = p->clamp;
-    const int32_t channels = p->blocks.channels;
-    for (int32_t at = 0; at < channels; at += LANES) {
-        const vec4 x = vec4_mul(vec4_load(input + at), vec4_load(p->scale + at));
-        vec4_store_some(output + at, vec4_clamp(vec4_add(x, vec4_load(p->offset + at)), clamp), channels - at);
+    for (; left >= LANES; left -= LANES, input += LANES, output += LANES, scale += LANES, offset += LANES) {
+        const vec4 x = vec4_mul(vec4_load(input), vec4_load(scale));
+        vec4_store(output, vec4_clamp(vec4_add(x, vec4_load(offset)), clamp));
+    }
+    if (left > 0) {
+        const vec4 x = vec4_mul(vec4_load(input), vec4_load(scale));
+        vec4_store_some(output, vec4_clamp(vec4_add(x, vec4_load(offset)), clamp), left);
     }
 }
 
 /* One channel's values side by side. */
-static void affine_row(const struct prologue_affine *p, int32_t channel, const float *input, float *output)
+static void affine_row(float scale, vec4 offset, struct prologue_clamp clamp, const float *input, float *output,
+                       int32_t left)
 {
-    const struct prologue_clamp clamp = p->clamp;
-    const float scale = p->scale[channel];
-    const vec4 offset = vec4_all(p->offset[channel]);
-    for (int32_t at = 0; at < p->blocks.inner; at += LANES) {
-        const vec4 x = vec4_add(vec4_mul_by(vec4_load(input + at), scale), offset);
-        vec4_store_some(output + at, vec4_clamp(x, clamp), p->blocks.inner - at);
+    for (; left >= LANES; left -= LANES, input += LANES, output += LANES) {
+        vec4_store(output, vec4_clamp(vec4_add(vec4_mul_by(vec4_load(input), scale), offset), clamp));
+    }
+    if (left > 0) {
+        vec4_store_some(output, vec4_clamp(vec4_add(vec4_mul_by(vec4_load(input), scale), offset), clamp), left);
     }
 }
 
 void prologue_affine(const struct prologue_affine *p, const float *input, float *output)
 {
-    const struct prologue_blocks *const blocks = &p->blocks;
-    for (int32_t outer = 0; outer < blocks->outer; outer++) {
-        if (blocks->inner == 1) {
-            affine_channels(p, input, output);
-            input += blocks->channels;
-            output += blocks->channels;
+    const struct prologue_blocks blocks = p->blocks;
+    for (int32_t outer = 0; outer < blocks.outer; outer++) {
+        if (blocks.inner == 1) {
+            affine_channels(p->scale, p->offset, p->clamp, input, output, blocks.channels);
+            input += blocks.channels;
+            output += blocks.channels;
             continue;
         }
-        for (int32_t channel = 0; channel < blocks->channels; channel++) {
-            affine_row(p, channel, input, output);
-            input += blocks->inner;
-            output += blocks->inner;
+        for (int32_t channel = 0; channel < blocks.channels; channel++) {
+            affine_row(p->scale[channel], vec4_all(p->offset[channel]), p->clamp, input, output, blocks.inner);
+            input += blocks.inner;
+            output += blocks.inner;
         }
     }
 }
@@ -75,29 +80,35 @@ static inline vec4 combined(enum prologue_op op, vec4 a, vec4 b)
     }
 }
 
-/* `b` has one value a channel, or, where channels lie side by side, one a lane. */
+/* `step` is LANES where `b` has a value for each lane, 0 where all have the same (in `b` four times). */
+static inline void combine_row(enum prologue_op op, struct prologue_clamp clamp, const float *a, const float *b,
+                               int32_t step, float *output, int32_t left)
+{
+    for (; left >= LANES; left -= LANES, a += LANES, b += step, output += LANES) {
+        vec4_store(output, vec4_clamp(combined(op, vec4_load(a), vec4_load(b)), clamp));
+    }
+    if (left > 0) {
+        vec4_store_some(output, vec4_clamp(combined(op, vec4_load(a), vec4_load(b)), clamp), left);
+    }
+}
+
 static inline void combine(const struct prologue_binary *p, enum prologue_op op, const float *a, const float *b,
                            float *output)
 {
-    const struct prologue_clamp clamp = p->clamp;
-    const int32_t channels = p->blocks.channels;
-    const int32_t inner = p->blocks.inner;
-    for (int32_t outer = 0; outer < p->blocks.outer; outer++) {
-        if (inner == 1) {
-            for (int32_t at = 0; at < channels; at += LANES) {
-                const vec4 x = combined(op, vec4_load(a + at), vec4_load(b + at));
-                vec4_store_some(output + at, vec4_clamp(x, clamp), channels - at);
-            }
-            a += channels;
-            output += channels;
+    const struct prologue_blocks blocks = p->blocks;
+    for (int32_t outer = 0; outer < blocks.outer; outer++) {
+        if (blocks.inner == 1) {
+            combine_row(op, p->clamp, a, b, LANES, output, blocks.channels);
+            a += blocks.channels;
+            output += blocks.channels;
             continue;
         }
-        for (int32_t channel = 0; channel < channels; channel++, a += inner, output += inner) {
-            const vec4 other = vec4_all(b[channel]);
-            for (int32_t at = 0; at < inner; at += LANES) {
-                const vec4 x = combined(op, vec4_load(a + at), other);
-                vec4_store_some(output + at, vec4_clamp(x, clamp), inner - at);
-            }
+        for (int32_t channel = 0; channel < blocks.channels; channel++) {
+            float same[LANES];
+            vec4_store(same, vec4_all(b[channel]));
+            combine_row(op, p->clamp, a, same, 0, output, blocks.inner);
+            a += blocks.inner;
+            output += blocks.inner;
         }
     }
 }
@@ -133,6 +144,16 @@ static inline float logistic(float x)
     return 1.0f / (1.0f + frontend_exp(-bounded));
 }
 
+static void clamp_all(struct prologue_clamp clamp, const float *input, float *output, int32_t left)
+{
+    for (; left >= LANES; left -= LANES, input += LANES, output += LANES) {
+        vec4_store(output, vec4_clamp(vec4_load(input), clamp));
+    }
+    if (left > 0) {
+        vec4_store_some(output, vec4_clamp(vec4_load(input), clamp), left);
+    }
+}
+
 void prologue_unary(const struct prologue_unary *p, const float *input, float *output)
 {
     const struct prologue_clamp clamp = p->clamp;
@@ -148,9 +169,7 @@ void prologue_unary(const struct prologue_unary *p, const float *input, float *o
         }
         break;
     default:
-        for (int32_t at = 0; at < p->count; at += LANES) {
-            vec4_store_some(output + at, vec4_clamp(vec4_load(input + at), clamp), p->count - at);
-        }
+        clamp_all(clamp, input, output, p->count);
         break;
     }
 }

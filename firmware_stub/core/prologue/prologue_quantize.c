@@ -21,30 +21,33 @@ static int8_t quantized(const struct prologue_quantize *p, float value)
 #ifdef PROLOGUE_HELIUM
 
 /* Four at once by a product with 1 / scale. Within 512 steps it is off the quotient by less than 1e-4, which matters
- * only that close to a half: there all four are divided. Beyond, both are clamped to the same end. */
-static void quantized_four(const struct prologue_quantize *p, float inverse, const float *input, int8_t *output,
-                           int32_t left)
+ * only that close to a half; beyond, both are clamped to the same end. Says whether none of the four is that close. */
+static inline int quantized_four(float inverse, int32_t zero_point, const float *input, int8_t *output)
 {
     const float32x4_t steps = vmulq_n_f32(vld1q_f32(input), inverse);
     const float32x4_t rounded = vrndaq_f32(steps);
     const float32x4_t off = vabsq_f32(vsubq_f32(steps, rounded));
-    if (vcmpgtq_n_f32(off, 0.499f) == 0) {
-        const int32x4_t bounded = vminq_s32(vmaxq_s32(vcvtq_s32_f32(rounded), vdupq_n_s32(-512)), vdupq_n_s32(512));
-        const int32x4_t value = vaddq_n_s32(bounded, p->zero_point);
-        const int32x4_t result = vminq_s32(vmaxq_s32(value, vdupq_n_s32(-128)), vdupq_n_s32(127));
-        vstrbq_p_s32(output, result, vctp32q((uint32_t)left));
-        return;
-    }
-    for (int32_t i = 0; i < LANES && i < left; i++) {
-        output[i] = quantized(p, input[i]);
-    }
+    const int32x4_t value = vqaddq_n_s32(vcvtq_s32_f32(rounded), zero_point);
+    const int16x8_t halves = vqmovnbq_s32(vreinterpretq_s16_s32(value), value); /* saturated, in the low half */
+    const int8x16_t bytes = vqmovnbq_s16(vreinterpretq_s8_s16(halves), halves); /* and in the lowest byte */
+    vstrbq_s32(output, vreinterpretq_s32_s8(bytes));
+    return vcmpgtq_n_f32(off, 0.499f) == 0;
 }
 
 void prologue_quantize(const struct prologue_quantize *p, const float *input, int8_t *output)
 {
-    const float inverse = 1.0f / p->scale;
-    for (int32_t at = 0; at < p->count; at += LANES) {
-        quantized_four(p, inverse, input + at, output + at, p->count - at);
+    const struct prologue_quantize local = *p; /* the output may alias it */
+    const float inverse = 1.0f / local.scale;
+    int32_t left = local.count;
+    for (; left >= LANES; left -= LANES, input += LANES, output += LANES) {
+        if (!quantized_four(inverse, local.zero_point, input, output)) {
+            for (int32_t i = 0; i < LANES; i++) {
+                output[i] = quantized(&local, input[i]);
+            }
+        }
+    }
+    for (int32_t i = 0; i < left; i++) {
+        output[i] = quantized(&local, input[i]);
     }
 }
 

@@ -23,6 +23,7 @@ struct prologue_clamp {
 #include <arm_mve.h>
 
 typedef float32x4_t vec4;
+typedef uint32x4_t vec4_steps;
 
 static inline vec4 vec4_load(const float *from) { return vld1q_f32(from); }
 static inline vec4 vec4_all(float x) { return vdupq_n_f32(x); }
@@ -43,6 +44,12 @@ static inline void vec4_store_some(float *to, vec4 x, int32_t count)
 {
     vst1q_p_f32(to, x, vctp32q((uint32_t)count));
 }
+/* Four floats that lie `step` apart. */
+static inline vec4_steps vec4_steps_of(int32_t step) { return vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)step); }
+static inline vec4 vec4_gather(const float *from, vec4_steps steps)
+{
+    return vldrwq_gather_shifted_offset_f32(from, steps);
+}
 static inline float vec4_lane(vec4 x, int lane)
 {
     float lanes[LANES];
@@ -55,6 +62,7 @@ static inline float vec4_lane(vec4 x, int lane)
 typedef struct {
     float a, b, c, d;
 } vec4;
+typedef int32_t vec4_steps;
 
 static inline vec4 vec4_load(const float *from) { return (vec4){from[0], from[1], from[2], from[3]}; }
 static inline vec4 vec4_all(float x) { return (vec4){x, x, x, x}; }
@@ -93,6 +101,11 @@ static inline void vec4_store_some(float *to, vec4 x, int32_t count)
     for (int32_t i = 0; i < count; i++) {
         to[i] = lanes[i];
     }
+}
+static inline vec4_steps vec4_steps_of(int32_t step) { return step; }
+static inline vec4 vec4_gather(const float *from, vec4_steps step)
+{
+    return (vec4){from[0], from[step], from[2 * step], from[3 * step]};
 }
 static inline float vec4_lane(vec4 x, int lane)
 {

@@ -33,18 +33,25 @@ static inline struct prologue_reach prologue_reach(const struct prologue_axis *a
     return reach;
 }
 
-/* How many outputs from `at` on, up to four, see all taps. */
-static inline int32_t prologue_inside(const struct prologue_axis *axis, int32_t at)
+/* The outputs first .. end - 1 that see all taps. */
+struct prologue_range {
+    int32_t first;
+    int32_t end;
+};
+
+static inline struct prologue_range prologue_inside(const struct prologue_axis *axis)
 {
-    enum { MOST = 4 };
-    const int32_t origin = at * axis->stride - axis->pad;
-    int32_t last = origin + (axis->taps - 1) * axis->dilation;
-    int32_t count = 0;
-    while (origin >= 0 && count < MOST && at + count < axis->output && last < axis->input) {
-        last += axis->stride;
-        count++;
-    }
-    return count;
+    const int32_t last = axis->input - 1 - (axis->taps - 1) * axis->dilation + axis->pad;
+    const int32_t end = last < 0 ? 0 : last / axis->stride + 1;
+    return (struct prologue_range){
+        .first = (axis->pad + axis->stride - 1) / axis->stride,
+        .end = end < axis->output ? end : axis->output,
+    };
+}
+
+static inline int prologue_holds(struct prologue_range range, int32_t at, int32_t count)
+{
+    return at >= range.first && at + count <= range.end;
 }
 
 #endif

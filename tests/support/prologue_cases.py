@@ -131,3 +131,19 @@ def transpose(height: int, width: int) -> Prologue:
     numbers = {f"{p}{i}": 1 if p == "n" else 0 for p in ("n", "in_s", "out_s") for i in range(4)}
     numbers |= {"n2": width, "n3": height, "in_s2": 1, "in_s3": width, "out_s2": height, "out_s3": 1}
     return one_step("copy", {**numbers, "in_at": 0, "out_at": 0}, {}, (height * width,), height * width)
+
+
+def combined(cases: dict[str, Prologue]) -> Prologue:
+    """Gives one prologue that runs all cases on the first values of the same features; stages bear their names."""
+    most = max(case.sizes[0] for case in cases.values())
+    sizes, steps = [most], []
+    for name, case in cases.items():
+        first = len(sizes) - 1
+        sizes += case.sizes[1:]
+        for step in case.steps:
+            inputs = tuple(tensor + first if tensor else 0 for tensor in step.inputs)
+            shown = name if step is case.steps[-1] else ""
+            steps.append(Step(step.kind, shown, inputs, step.output + first, step.numbers, step.arrays))
+    prologue = Prologue((most,), (sizes[-1],), tuple(sizes), 0, len(sizes) - 1, tuple(steps))
+    check_prologue(prologue, "cases")
+    return prologue

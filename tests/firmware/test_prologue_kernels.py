@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,6 @@ from birdnet_deploy.prologue.reading import prologue_from_tflite
 from birdnet_deploy.prologue.reference import run_stages
 from tests.support import prologue_cases as cases
 from tests.support.make_prologue_models import PREFIXES
-from tests.support.once import made_once
 from tests.support.prologue_builds import FORMS, SCALE, ZERO_POINT, run_form
 from tests.support.prologue_cases import binary, conv, depthwise, pool, reduce, rows, unary, window
 
@@ -81,17 +78,6 @@ def test_the_cut_quantizes_as_tflite_does(form: str, scale: float, zero_point: i
     assert np.array_equal(ran.output, quantize_input(features, scale, zero_point))
 
 
-def _make_prefixes(folder: Path) -> None:
-    command = [sys.executable, "-m", "tests.support.make_prologue_models", str(folder)]
-    subprocess.run(command, cwd=Path(__file__).parents[2], check=True, capture_output=True)
-
-
-@pytest.fixture(scope="session")
-def prefixes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the float prefix of each member of PREFIXES."""
-    return made_once(tmp_path_factory, "prologue_prefixes", _make_prefixes)
-
-
 def litert(model: bytes, features: np.ndarray) -> np.ndarray:
     """What LiteRT's own kernels make of features, one window at a time."""
     from ai_edge_litert.interpreter import Interpreter
@@ -107,8 +93,8 @@ def litert(model: bytes, features: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("member", PREFIXES)
-def test_members_of_the_family_agree_with_litert(member: str, prefixes: Path, tmp_path: Path) -> None:
-    data = (prefixes / f"{member}.tflite").read_bytes()
+def test_members_of_the_family_agree_with_litert(member: str, prologue_prefixes: Path, tmp_path: Path) -> None:
+    data = (prologue_prefixes / f"{member}.tflite").read_bytes()
     prologue = prologue_from_tflite(data)
     features = np.random.default_rng(0).uniform(0, 1, (3, *prologue.input_shape)).astype(np.float32) ** 2
     stages = run_stages(prologue, features)
@@ -124,8 +110,8 @@ def test_members_of_the_family_agree_with_litert(member: str, prefixes: Path, tm
 
 @pytest.mark.emulator
 @pytest.mark.parametrize("form", ["scalar", "helium"])
-def test_a_whole_member_has_the_same_bits_on_the_m55(form: str, prefixes: Path, tmp_path: Path) -> None:
-    prologue = prologue_from_tflite((prefixes / "hybrid+pwl se.tflite").read_bytes())
+def test_a_whole_member_has_the_same_bits_on_the_m55(form: str, prologue_prefixes: Path, tmp_path: Path) -> None:
+    prologue = prologue_from_tflite((prologue_prefixes / "hybrid+pwl se.tflite").read_bytes())
     features = np.random.default_rng(1).uniform(0, 1, (2, *prologue.input_shape)).astype(np.float32)
     stages = run_stages(prologue, features)
     ran = run_form(prologue, features, tmp_path, form)

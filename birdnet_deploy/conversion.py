@@ -115,8 +115,8 @@ def convert_windows(
         for warning in windows.warnings:
             progress.warn(warning)
         progress.step("computing input features")
-        calibration = features_of_windows(windows.calibration.pcm, source.config)
-        evaluation = features_of_windows(windows.evaluation.pcm, source.config)
+        calibration = conversion.hold("calibration", features_of_windows(windows.calibration.pcm, source.config))
+        evaluation = conversion.hold("evaluation", features_of_windows(windows.evaluation.pcm, source.config))
         files = [ref.file for ref in windows.calibration.refs]
         try:
             quantized = conversion.finish(calibration, evaluation, files=files)

@@ -81,7 +81,7 @@ def start_conversion(
     with scratch_folder() as folder:
         job: Mapping[str, Any] = {
             "model": str(source.path.resolve()), "shown": str(source.path), "head": options.head, "io": options.io,
-            "sample_norm": options.sample_norm, "simplify": options.simplify,
+            "sample_norm": options.sample_norm, "simplify": options.simplify, "judged": options.judged,
             "output_activation": source.config.output_activation,
         }  # fmt: skip
         jsonfile.write(folder / JOB_FILE, job)
@@ -124,14 +124,23 @@ class Conversion:
         (self._folder / CANCELLED_FILE).touch()
         self._thread.join()
 
+    def hold(self, name: str, features: Floats) -> Floats:
+        """Gives the features of a set, ``calibration`` or ``evaluation``, as a map of the file that the child reads, so
+        that they are in memory once."""
+        path = self._folder / f"{name}.npy"
+        np.save(path, features)
+        mapped: Floats = np.load(path, mmap_mode="r")
+        return mapped
+
     def finish(self, calibration: Floats, evaluation: Floats, files: Sequence[str] | None = None) -> QuantizedModel:
         """Gives the quantized model once the features are there.
 
         Raises: as ``quantize_model``.
         """
         _check_features(self._source, calibration, evaluation)
-        np.save(self._folder / "calibration.npy", calibration)
-        np.save(self._folder / "evaluation.npy", evaluation)
+        for name, features in (("calibration", calibration), ("evaluation", evaluation)):
+            if not (self._folder / f"{name}.npy").exists():
+                np.save(self._folder / f"{name}.npy", features)
         (self._folder / FEATURES_FILE).touch()
         while self._thread.is_alive():
             self._thread.join(0.1)

@@ -13,7 +13,7 @@ from birdnet_deploy.quantization.integer import quantize_graph
 from birdnet_deploy.quantization.judge import Judge, better, run_int8
 from birdnet_deploy.quantization.ranges import ranges_of
 from birdnet_deploy.quantization.rewrite import CAP, scalable, scale_channels, split_planes, splittable
-from birdnet_deploy.quantization.selection import NEGLIGIBLE, move_sources, select_ranges
+from birdnet_deploy.quantization.selection import FINER_WITHIN, NEGLIGIBLE, Alone, move_sources, select_ranges
 from birdnet_deploy.quantization.simplify import DIGITS, MAX_LOGIT_DIFFERENCE
 from birdnet_deploy.quantization.statistics import Statistics, gather_statistics
 from birdnet_deploy.tflite.cut import cut_model
@@ -46,27 +46,32 @@ def refine(
     graph: Corrected, windows: Floats, judge: Judge, methods: dict[str, str], records: list[dict[str, Any]]
 ) -> Corrected:
     """Splits what a frontend writes into planes where that is worth its multiplications; mends ``methods``."""
-    read, best, tried = read_once(graph.model), graph, []
+    read = read_once(graph.model)
     for index in splittable(graph.model):
         name = read.tensors[index].name
         if loss_alone(records, name) <= NEGLIGIBLE:
             continue
-        current = held_out_int8(graph.model, windows, graph.statistics, judge, methods)
+        before = held_out_int8(graph.model, windows, graph.statistics, judge, methods)
         high = float(graph.statistics.tensors[index].high.max()) * _ROOM
+        found: list[tuple[float, dict[str, Any], Corrected]] = []
         for widths in PLANES:
             split = split_planes(graph.model, index, [high * width / sum(widths) for width in widths])
-            found = gather_statistics(split, windows, judge.folds.tolist())
-            outputs = held_out_int8(split, windows, found, judge, {**methods, name: "minmax"})
+            statistics = gather_statistics(split, windows, judge.folds.tolist())
+            after = held_out_int8(split, windows, statistics, judge, {**methods, name: "minmax"})
             detail = f"{len(widths)} planes, widths {':'.join(str(width) for width in widths)}"
-            tried.append(
-                _record(
-                    "split into planes", name, detail, difference_to(judge, split, windows), judge, current, outputs
-                )
-            )
-            if tried[-1]["applied"]:
-                best, current = Corrected(split, graph.plain, found), outputs
-                methods[name] = "minmax"
-    return replace(best, corrections=(*graph.corrections, *tried))
+            difference = difference_to(judge, split, windows)
+            record = _record("split into planes", name, detail, difference, judge, before, after)
+            found.append((judge.loss(after), record, Corrected(split, graph.plain, statistics)))
+        tried = tuple(record for _, record, _ in found)
+        helping = [entry for entry in found if entry[1].pop("helps")]
+        if helping:
+            least = min(loss for loss, _, _ in helping)
+            _, record, finest = [entry for entry in helping if entry[0] <= FINER_WITHIN * least][-1]
+            record["applied"] = True
+            methods[name] = "minmax"
+            graph = replace(finest, corrections=graph.corrections)
+        graph = replace(graph, corrections=(*graph.corrections, *tried))
+    return graph
 
 
 def equalise(
@@ -74,30 +79,32 @@ def equalise(
 ) -> Corrected:
     """Brings the channels of what convolutions write to one level where rounding them costs something."""
     for name in [record["tensor"] for record in records]:
-        if loss_alone(records, name) <= NEGLIGIBLE:
-            continue
         read = read_once(graph.model)
-        index = next(tensor.index for tensor in read.tensors if tensor.name == name)
+        index = next((tensor.index for tensor in read.tensors if tensor.name == name), None)
+        if index is None or loss_alone(records, name) <= NEGLIGIBLE:
+            continue
         if index in read.inputs or not scalable(graph.model, index):
             continue
         values = run_float(cut_model(graph.model, read.inputs, (index,)), windows)
-        before = held_out_int8(graph.model, windows, graph.statistics, judge, methods)
+        before = Alone(graph.model, index, windows, graph.statistics, judge).outputs(methods[name])
         for percentile in _PERCENTILES:
             gains = channel_gains(values, percentile)
             scaled = scale_channels(graph.model, index, gains)
-            found = gather_statistics(scaled, windows, judge.folds.tolist())
-            (chosen,) = select_ranges(scaled, windows, found, judge, only=(name,)).evidence
-            after = held_out_int8(scaled, windows, found, judge, {**methods, name: chosen["method"]})
+            place = next(tensor.index for tensor in read_once(scaled).tensors if tensor.name == name)
+            statistics = gather_statistics(scaled, windows, judge.folds.tolist())
+            (chosen,) = select_ranges(scaled, windows, statistics, judge, only=(name,)).evidence
+            after = Alone(scaled, place, windows, statistics, judge).outputs(chosen["method"])
             detail = f"by {percentile} % of each channel, then {chosen['method']}"
-            done = _record(
-                "equalise channels", name, detail, difference_to(judge, scaled, windows), judge, before, after
-            )
-            graph = replace(graph, corrections=(*graph.corrections, done))
-            if done["applied"]:
+            difference = difference_to(judge, scaled, windows)
+            record = _record("equalise channels", name, detail, difference, judge, before, after)
+            record["applied"] = record.pop("helps")
+            graph = replace(graph, corrections=(*graph.corrections, record))
+            if record["applied"]:
                 plain = next(tensor.index for tensor in read_once(graph.plain).tensors if tensor.name == name)
-                graph = replace(graph, model=scaled, plain=scale_channels(graph.plain, plain, gains), statistics=found)
+                other = scale_channels(graph.plain, plain, gains)
+                graph = replace(graph, model=scaled, plain=other, statistics=statistics)
                 methods[name] = chosen["method"]
-                records[:] = [dict(chosen) if other["tensor"] == name else other for other in records]
+                records[:] = [dict(chosen) if known["tensor"] == name else known for known in records]
                 break
     return graph
 
@@ -139,7 +146,9 @@ def loss_alone(records: list[dict[str, Any]], name: str) -> float:
 
 def difference_to(judge: Judge, model: bytes, windows: Floats) -> float:
     """Gives the largest difference of a float graph's outputs to those of the model as trained."""
-    return float(np.abs(run_float(model, windows).reshape(judge.outputs.shape) - judge.outputs).max())
+    rows = np.flatnonzero(np.isfinite(judge.outputs).all(axis=1))  # without folds only some windows were run
+    wanted = judge.outputs[rows]
+    return float(np.abs(run_float(model, windows[rows]).reshape(wanted.shape) - wanted).max())
 
 
 def with_moves(model: bytes, methods: Mapping[str, str]) -> dict[str, str]:
@@ -154,10 +163,11 @@ def with_moves(model: bytes, methods: Mapping[str, str]) -> dict[str, str]:
 
 def _record(
     step: str, name: str, detail: str, difference: float, judge: Judge, before: Floats, after: Floats
-) -> Record:
+) -> dict[str, Any]:
     return {
         "step": step, "tensor": name, "detail": detail,
-        "applied": difference <= MAX_LOGIT_DIFFERENCE and better(judge, after, before),
+        "applied": False,
+        "helps": difference <= MAX_LOGIT_DIFFERENCE and better(judge, after, before),
         "max_logit_difference": round(difference, DIGITS),
         "held_out_cosine_before": round(1.0 - judge.loss(before), DIGITS),
         "held_out_cosine_after": round(1.0 - judge.loss(after), DIGITS),

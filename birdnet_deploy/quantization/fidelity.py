@@ -28,7 +28,7 @@ from birdnet_deploy.quantization.metrics import (
 )
 from birdnet_deploy.support.hashes import sha256_bytes
 from birdnet_deploy.tflite.floats import THREADS, run_float
-from birdnet_deploy.tflite.interpreter import Int8Interpreter, QuantParams, operator_counts
+from birdnet_deploy.tflite.interpreter import Int8Interpreter, QuantParams, input_port, operator_counts
 from birdnet_deploy.tflite.macs import count_macs
 from birdnet_deploy.tflite.reader import read_model
 from birdnet_deploy.tflite.scores import activate
@@ -37,7 +37,7 @@ SCHEMA_VERSION = 2
 SPREAD_WINDOWS = 64  # beside the golden ones
 ERROR_DIGITS = 6  # of the mean score error, which is far below the greatest
 MAX_SPREAD = 25  # int8 steps of an output; XNNPACK and the reference differ by up to 10 on a sound model
-FLOAT_BATCH = 256  # windows whose prologue outputs are in memory at once
+BATCH = 16  # windows whose float values are in memory at once
 
 
 class Ref(Protocol):
@@ -180,18 +180,15 @@ def _port_facts(quantization: QuantParams, shape: Sequence[int]) -> dict[str, An
 
 def network_inputs(quantized: QuantizedModel, features: NDArray[np.float32], *, prologue: bool) -> NDArray[np.int8]:
     """Gives the int8 input of ``model.tflite``, or behind the prologue that of the network that runs."""
-    if not prologue:
-        port = Int8Interpreter(quantized.tflite).input_quantization
-        return quantize_input(features, port.scale, port.zero_point)
-    port = Int8Interpreter(quantized.network).input_quantization
-    parts = [
-        quantize_input(
-            run_float(quantized.prologue_tflite or b"", features[start : start + FLOAT_BATCH]), port.scale,
-            port.zero_point,
-        )
-        for start in range(0, len(features), FLOAT_BATCH)
-    ]  # fmt: skip
-    return np.concatenate(parts)
+    network = read_model(quantized.network if prologue else quantized.tflite)
+    shape, port = network.tensors[network.inputs[0]].shape[1:], input_port(network).quantization
+    inputs = np.empty((len(features), *shape), np.int8)
+    for start in range(0, len(features), BATCH):
+        values = features[start : start + BATCH]
+        if prologue:
+            values = run_float(quantized.prologue_tflite or b"", values).reshape(len(values), *shape)
+        inputs[start : start + BATCH] = quantize_input(values, port.scale, port.zero_point)
+    return inputs
 
 
 def _fidelity(quantized: QuantizedModel, refs: Sequence[Ref], config: ModelConfig, *, prologue: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Literal
 Head = Literal["logits", "probabilities"]
 Io = Literal["int8", "float32"]
 METHODS = ("minmax", "percentile", "moving-average", "octav")  # of ranges
+EXTREMES = ("minmax", "moving-average")  # those that need no counts of values
 AUTO = "auto"
 NONE = "none"
 AUTO_MIN_COSINE = 0.996
@@ -41,3 +42,9 @@ class QuantizeOptions:
     max_cpu_macs: int = MAX_CPU_MACS
     folds: int = FOLDS
     timeout_s: float = TIMEOUT_S
+
+    @property
+    def judged(self) -> bool:
+        """Whether held-out folds decide on anything."""
+        gated = (self.min_cosine, self.min_agreement) != (None, None)
+        return self.ranges == AUTO or self.prologue != NONE or self.frontier or gated

@@ -13,10 +13,10 @@ from birdnet_deploy.quantization.check import check_moves
 from birdnet_deploy.quantization.corrections import Corrected, difference_to, equalise, refine, with_moves
 from birdnet_deploy.quantization.integer import quantize_graph
 from birdnet_deploy.quantization.judge import Judge
-from birdnet_deploy.quantization.options import AUTO, QuantizeOptions
+from birdnet_deploy.quantization.options import AUTO, EXTREMES, QuantizeOptions
 from birdnet_deploy.quantization.ranges import Range, ranges_of
 from birdnet_deploy.quantization.rewrite import swap_layout
-from birdnet_deploy.quantization.selection import select_ranges
+from birdnet_deploy.quantization.selection import select_ranges, select_rest
 from birdnet_deploy.quantization.simplify import DIGITS, MAX_LOGIT_DIFFERENCE
 from birdnet_deploy.quantization.statistics import Statistics, gather_statistics
 from birdnet_deploy.support.progress import Progress
@@ -73,7 +73,8 @@ def prepare(
     """
     model, steps = _simplified(converted, windows, judge, options)
     progress.step("gathering statistics of all activations")
-    graph = Corrected(model, model, gather_statistics(model, windows, judge.folds.tolist()))
+    counts = options.ranges not in EXTREMES
+    graph = Corrected(model, model, gather_statistics(model, windows, judge.folds.tolist(), counts=counts))
     check_moves(read_once(model), graph.statistics, where)
     if options.ranges != AUTO:
         read = read_once(model)
@@ -81,6 +82,8 @@ def prepare(
         return Prepared(model, model, layers, graph.statistics, forced, {"method": options.ranges}, steps, (), whole)
     progress.step("choosing ranges on held-out recordings")
     selection = select_ranges(model, windows, graph.statistics, judge)
+    if whole is None:
+        selection = select_rest(model, windows, graph.statistics, judge, selection)
     methods, records = dict(selection.methods), [dict(record) for record in selection.evidence]
     if options.simplify and whole is None and judge.count > 1 and len(windows) >= LEAST_WINDOWS:
         progress.step("trying corrections on held-out recordings")

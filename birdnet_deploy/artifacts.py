@@ -16,7 +16,10 @@ GOLDEN_FILE = "golden.npz"
 REPORT_FILE = "report.json"
 LOCK_FILE = "birdnet.lock"
 PROJECT_FILE = "project.json"
+NPU_MODEL_FILE = "model_npu.tflite"
+PROLOGUE_FILE = "prologue.npz"
 BUNDLE_FILES = (MODEL_FILE, LABELS_FILE, CONFIG_FILE, GOLDEN_FILE, REPORT_FILE, LOCK_FILE)
+PROLOGUE_FILES = (NPU_MODEL_FILE, PROLOGUE_FILE)  # both or none
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,10 @@ class SourceModel:
 
 @dataclass(frozen=True)
 class Bundle:
-    """What ``convert`` writes: the int8 model and everything that is needed to deploy and to check it."""
+    """What ``convert`` writes: the int8 model and everything that is needed to deploy and to check it.
+
+    With a prologue two files more say what runs: the layers before the cut in float32, and the int8 network behind it.
+    """
 
     path: Path
     model_sha256: str
@@ -39,6 +45,23 @@ class Bundle:
     labels: tuple[str, ...]
     config: ModelConfig
     lock: Mapping[str, Any]
+    npu_sha256: str | None = None
+    prologue_sha256: str | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of its files."""
+        return BUNDLE_FILES if self.prologue is None else (*BUNDLE_FILES, *PROLOGUE_FILES)
+
+    @property
+    def prologue(self) -> Path | None:
+        """The ``prologue.npz``, None where the network takes the features themselves."""
+        return None if self.prologue_sha256 is None else self.path / PROLOGUE_FILE
+
+    @property
+    def network(self) -> Path:
+        """The int8 network that runs: ``model_npu.tflite`` behind a prologue, else ``model.tflite``."""
+        return self.model if self.prologue is None else self.path / NPU_MODEL_FILE
 
     @property
     def model(self) -> Path:
@@ -47,7 +70,9 @@ class Bundle:
 
     @property
     def golden(self) -> Path:
-        """The ``golden.npz``: ``pcm`` int16, ``features`` float32, ``input`` int8, ``output`` int8."""
+        """The ``golden.npz``: ``pcm`` int16, ``features`` float32, ``input`` int8, ``npu_input`` int8 with a prologue,
+        ``output`` int8 of the network that runs.
+        """
         return self.path / GOLDEN_FILE
 
     @property

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from birdnet_deploy.artifacts import BUNDLE_FILES, CONFIG_FILE, LABELS_FILE, LOCK_FILE, MODEL_FILE, Bundle
+from birdnet_deploy.artifacts import (
+    BUNDLE_FILES,
+    CONFIG_FILE,
+    LABELS_FILE,
+    LOCK_FILE,
+    MODEL_FILE,
+    NPU_MODEL_FILE,
+    PROLOGUE_FILE,
+    PROLOGUE_FILES,
+    Bundle,
+)
 from birdnet_deploy.errors import ModelError, UsageError
 from birdnet_deploy.model.config import read_config
 from birdnet_deploy.model.labels import read_labels
@@ -26,7 +36,8 @@ def open_bundle(path: Path) -> Bundle:
     """
     if not path.is_dir():
         raise UsageError("no such bundle folder", where=path, fix="make one with: birdnet-deploy convert MODEL.keras")
-    missing = [name for name in BUNDLE_FILES if not (path / name).is_file()]
+    wanted = (*BUNDLE_FILES, *(PROLOGUE_FILES if has_prologue(path) else ()))
+    missing = [name for name in wanted if not (path / name).is_file()]
     if missing:
         raise ModelError(f"not a whole bundle, {', '.join(missing)} missing", where=path, fix="run convert again")
     return Bundle(
@@ -36,7 +47,14 @@ def open_bundle(path: Path) -> Bundle:
         labels=read_labels(path / LABELS_FILE),
         config=read_config(path / CONFIG_FILE),
         lock=read_lock(path / LOCK_FILE),
+        npu_sha256=sha256_file(path / NPU_MODEL_FILE) if has_prologue(path) else None,
+        prologue_sha256=sha256_file(path / PROLOGUE_FILE) if has_prologue(path) else None,
     )
+
+
+def has_prologue(path: Path) -> bool:
+    """Says whether a bundle folder holds a part of a prologue; only both parts make one."""
+    return any((path / name).is_file() for name in PROLOGUE_FILES)
 
 
 def read_lock(path: Path) -> dict[str, Any]:
@@ -56,7 +74,8 @@ def read_lock(path: Path) -> dict[str, Any]:
 def stale_lines(folder: Path, lock: Mapping[str, Any]) -> tuple[str, ...]:
     """Gives a line for each file that the lock does not know, that is not there, or that has other bytes."""
     files: Mapping[str, Any] = lock["files"]
-    lines = [f"{name} is not in the lock" for name in BUNDLE_FILES if name != LOCK_FILE and name not in files]
+    known = (*BUNDLE_FILES, *(PROLOGUE_FILES if has_prologue(folder) else ()))
+    lines = [f"{name} is not in the lock" for name in known if name != LOCK_FILE and name not in files]
     for name, digest in sorted(files.items()):
         path = folder / name
         if Path(name).name != name:

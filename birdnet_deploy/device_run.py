@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from birdnet_deploy.artifacts import Bundle, Firmware
 from birdnet_deploy.audio.host_frontend import HostFrontend
 from birdnet_deploy.audio.windows import window_starts
-from birdnet_deploy.board.card import Card, CardFile, prepare_card
+from birdnet_deploy.board.card import Card, prepare_card
 from birdnet_deploy.board.lines import default_line
 from birdnet_deploy.board.qemu import emulated
 from birdnet_deploy.errors import CheckFailed, DeployError, ProtocolError, UsageError
 from birdnet_deploy.model.beside import ModelHints
+from birdnet_deploy.model.labels import folder_label
 from birdnet_deploy.readback.ledger import Identity
 from birdnet_deploy.readback.records import AnyRecord, Inference, scores_of
 from birdnet_deploy.readback.session import SessionResult, read_session
 from birdnet_deploy.report.compare import Comparison, HostWindow, compare_windows, host_windows
 from birdnet_deploy.report.predictions import FileResult, Prediction, file_results, write_predictions
+from birdnet_deploy.report.stages import StageCheck, StageComparison
 from birdnet_deploy.report.tables import comparison_json, file_json, totals
 from birdnet_deploy.support.process import scratch_folder
 from birdnet_deploy.support.progress import Progress
 from birdnet_deploy.tflite.interpreter import Int8Interpreter
 
 DEFAULT_TIMEOUT_S = 60.0
+STAGES_FILE = "STAGES.ON"  # on the card: the firmware sends stage records (firmware_stub/app/stages.h)
 SCHEMA_VERSION = 1
+_DIFFERS_FIX = "generate and build again; report it if it stays"
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,8 @@ class RunRequest:
     """What ``run`` is asked for.
 
     ``threshold`` hides detections below it from tables (never from ``save``), ``timeout_s`` is the longest
-    silence between two records, ``line`` is ``pty`` or ``tcp`` (None: what the system has). ``project`` may be a
-    model, ``hints`` what was said of it.
+    silence between two records, ``line`` is ``pty`` or ``tcp`` (None: what the system has). With ``stages`` the
+    tensors before the network are compared too. ``project`` may be a model, ``hints`` what was said of it.
     """
 
     audio: Path
@@ -50,6 +56,7 @@ class RunRequest:
     line: str | None = None
     icount: bool = False
     strict: bool = False
+    stages: bool = False
     hints: ModelHints = ModelHints()
 
 
@@ -65,6 +72,7 @@ class RunResult:
     session: SessionResult
     comparison: Comparison
     failure: DeployError | None
+    stages: StageComparison | None = None
 
     @property
     def exit_code(self) -> int:
@@ -86,20 +94,25 @@ def run_device(
     if request.save is not None and not request.save.absolute().parent.is_dir():
         raise UsageError("no such folder to save in", where=request.save.parent, fix="make it first")
     bundle = firmware.project.bundle
-    interpreter = Int8Interpreter(bundle.model.read_bytes())
-    frontend = HostFrontend(frontend_library, bundle.config)
+    interpreter = Int8Interpreter(bundle.network.read_bytes())
+    behind = None if bundle.prologue is None else interpreter.input_shape
+    frontend = HostFrontend(frontend_library, bundle.config, behind=behind)
     with scratch_folder() as scratch:
         card = prepare_card(request.audio, bundle.config, scratch / "card", strict=request.strict, progress=progress)
+        if request.stages:
+            (card.folder / STAGES_FILE).touch()
         session = _read_board(firmware, card, _identity(bundle, interpreter), request, qemu=qemu, progress=progress)
         progress.step("comparing with the host")
-        expected = _expected(card, bundle, frontend, interpreter)
+        check = _stage_check(session, card) if request.stages else None
+        expected = _expected(card, bundle, frontend, interpreter, check)
         predictions = _predictions(session, card)
         comparison = compare_windows(_told(expected, _count(card, bundle), progress), predictions)
-    failure = _failure(session, comparison)
+    stages = check.result() if check is not None else None
+    failure = _failure(session, comparison, stages)
     if request.save is not None:
         incomplete = isinstance(failure, ProtocolError)
         write_predictions(request.save, predictions, complete=not incomplete)
-    known = [(file.original, _true_label(file, bundle.labels)) for file in card.files]
+    known = [(file.original, folder_label(file.source.absolute().as_posix(), bundle.labels)) for file in card.files]
     return RunResult(
         request=request,
         target=firmware.project.target,
@@ -109,6 +122,7 @@ def run_device(
         session=session,
         comparison=comparison,
         failure=failure,
+        stages=stages,
     )
 
 
@@ -121,6 +135,8 @@ def _identity(bundle: Bundle, interpreter: Int8Interpreter) -> Identity:
         scale=float(np.float32(quantization.scale)),
         zp=quantization.zero_point,
         act=bundle.config.output_activation,
+        npu_sha256=bundle.npu_sha256,
+        prologue_sha256=bundle.prologue_sha256,
     )
 
 
@@ -145,10 +161,30 @@ def _read_board(
         return read_session(board.port, identity, silence_s=request.timeout_s, ended=board.ended, on_record=tell)
 
 
-def _expected(card: Card, bundle: Bundle, frontend: HostFrontend, interpreter: Int8Interpreter) -> Iterator[HostWindow]:
+def _expected(
+    card: Card, bundle: Bundle, frontend: HostFrontend, interpreter: Int8Interpreter, check: StageCheck | None
+) -> Iterator[HostWindow]:
     window = bundle.config.window_samples
     for file in card.files:
-        yield from host_windows(file.original, card.pcm(file), window, frontend.quantized, interpreter.run)
+        quantized: Callable[[NDArray[np.int16]], NDArray[np.int8]] = frontend.quantized
+        if check is not None:
+            quantized = partial(_checked, frontend, check, file.original, count())
+        yield from host_windows(file.original, card.pcm(file), window, quantized, interpreter.run)
+
+
+def _checked(
+    frontend: HostFrontend, check: StageCheck, file: str, windows: Iterator[int], pcm: NDArray[np.int16]
+) -> NDArray[np.int8]:
+    """Gives the network's input of a file's next window after its stages were compared."""
+    stages = frontend.stages(pcm)
+    check.take(file, next(windows), stages)
+    found: NDArray[np.int8] = stages[-1][1]
+    return found
+
+
+def _stage_check(session: SessionResult, card: Card) -> StageCheck:
+    originals = {file.name: file.original for file in card.files}
+    return StageCheck(replace(stage, file=originals.get(stage.file, stage.file)) for stage in session.stages)
 
 
 def _told(windows: Iterator[HostWindow], total: int, progress: Progress) -> Iterator[HostWindow]:
@@ -178,29 +214,30 @@ def _predictions(session: SessionResult, card: Card) -> tuple[Prediction, ...]:
     )
 
 
-def _failure(session: SessionResult, comparison: Comparison) -> DeployError | None:
+def _failure(
+    session: SessionResult, comparison: Comparison, stages: StageComparison | None = None
+) -> DeployError | None:
     problems = [*session.problems, *(f"the board says: {error.text}" for error in session.errors)]
     for what, windows in (("never came", comparison.missing), ("came unasked", comparison.unexpected)):
         if windows:
             file, win, _ = windows[0]
             problems.append(f"{len(windows)} windows {what}, first window {win} of {file}")
+    if stages is not None and stages.missing:
+        problems.append(f"{stages.missing} of {stages.compared} stages never came")
     if problems:
         return ProtocolError(f"incomplete readback: {'; '.join(problems)}", where="board", fix=session.fix)
     if comparison.differences:
-        first, count = comparison.differences[0], len(comparison.differences)
+        first, number = comparison.differences[0], len(comparison.differences)
+        where = f"; {stages.line}" if stages is not None else ""
         return CheckFailed(
-            f"{count} of {comparison.expected} windows differ from the host by up to {comparison.max_lsb} "
-            f"LSB, first window {first.win} of {first.file} in {first.values} outputs",
+            f"{number} of {comparison.expected} windows differ from the host by up to {comparison.max_lsb} "
+            f"LSB, first window {first.win} of {first.file} in {first.values} outputs{where}",
             where="board",
-            fix="generate and build again; report it if it stays",
+            fix=_DIFFERS_FIX,
         )
+    if stages is not None and stages.differences:
+        return CheckFailed(f"the outputs agree, but {stages.line}", where="board", fix=_DIFFERS_FIX)
     return None
-
-
-def _true_label(file: CardFile, labels: Sequence[str]) -> str | None:
-    """Gives the label that the recording's folder is named after, if any; accents may be composed or not."""
-    folder = unicodedata.normalize("NFC", file.source.absolute().parent.name)
-    return next((label for label in labels if unicodedata.normalize("NFC", label) == folder), None)
 
 
 def result_json(result: RunResult) -> dict[str, Any]:
@@ -212,6 +249,7 @@ def result_json(result: RunResult) -> dict[str, Any]:
         "files": [file_json(file, result.request.threshold) for file in result.files],
         "totals": {**asdict(sums), "skipped": len(result.skipped)},
         "comparison": comparison_json(result.comparison),
+        **({} if result.stages is None else {"stages": result.stages.to_json()}),
         "readback": {**asdict(session.counts), "complete": session.complete},
         "error": None if result.failure is None else result.failure.line,
     }

@@ -6,7 +6,8 @@ traceback without ``--debug``. Library code raises them and never prints or exit
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 
 class DeployError(Exception):
@@ -85,6 +86,16 @@ class CheckFailed(DeployError):
     """A check or gate ran and the result is not good enough."""
 
     exit_code = 4
+
+
+class GatesNotMet(CheckFailed):
+    """No way to split the network between CPU and NPU is good enough; ``frontier`` has what was measured (JSON)."""
+
+    def __init__(
+        self, what: str, *, frontier: Sequence[Mapping[str, Any]], where: object = None, fix: str | None = None
+    ) -> None:
+        self.frontier = tuple(frontier)
+        super().__init__(what, where=where, fix=fix)
 
 
 class OutputRefused(DeployError):

@@ -60,7 +60,7 @@ def open_or_import(path: Path, hints: ModelHints, progress: Progress) -> Iterato
 
 
 def write_imported(model: Path, folder: Path, hints: ModelHints, progress: Progress) -> None:
-    """Writes the bundle of a ``.tflite`` (or of a folder that holds one) into ``folder``.
+    """Writes the bundle of a ``.tflite`` (or of a folder that holds one) into ``folder``; float ends are taken off.
 
     Raises: UsageError, ConfigError (exit 2), ModelError, LabelsError (exit 3).
     """
@@ -71,13 +71,14 @@ def write_imported(model: Path, folder: Path, hints: ModelHints, progress: Progr
     from birdnet_deploy.model.labels import format_labels
     from birdnet_deploy.quantization.fidelity import measure_fidelity
     from birdnet_deploy.quantization.golden import GOLDEN_WINDOWS, make_golden
+    from birdnet_deploy.tflite.ends import strip_float_ends
     from birdnet_deploy.tflite.trial import try_model
 
     source = open_tflite(model, hints=hints, progress=progress)
     progress.step("importing the .tflite")
     try_model(source.path)
     config = source.config.with_(class_names=source.labels)
-    data = source.path.read_bytes()
+    data = strip_float_ends(source.path)
     windows = synthetic_windows(config, windows=GOLDEN_WINDOWS, evaluation_windows=0)
     windows = replace(windows, warnings=(WARNING,))
     quantized = _as_quantized(data, config.output_activation, features_of_windows(windows.calibration.pcm, config))
@@ -86,7 +87,7 @@ def write_imported(model: Path, folder: Path, hints: ModelHints, progress: Progr
     jsonfile.write(folder / artifacts.CONFIG_FILE, config.to_json())
     golden: dict[str, Any] = make_golden(quantized, windows)
     np.savez(folder / artifacts.GOLDEN_FILE, **golden)
-    report = {**measure_fidelity(quantized, windows, config), "calibration": UNKNOWN}
+    report = {**measure_fidelity(quantized, windows, config, golden, full=False), "calibration": UNKNOWN}
     jsonfile.write(folder / artifacts.REPORT_FILE, report)
     lock.write_lock(folder, source, UNKNOWN, {}, kind="tflite")
 

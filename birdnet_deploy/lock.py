@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from birdnet_deploy import __version__
-from birdnet_deploy.artifacts import BUNDLE_FILES, LOCK_FILE, SourceModel
+from birdnet_deploy.artifacts import BUNDLE_FILES, LOCK_FILE, PROLOGUE_FILES, SourceModel
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.hashes import sha256_file
 
@@ -33,7 +33,9 @@ def write_lock(
 
     ``kind`` says what the source model is: ``keras``, or ``tflite`` where others converted it.
     """
-    files = {name: sha256_file(folder / name) for name in BUNDLE_FILES if name != LOCK_FILE}
+    names = [name for name in BUNDLE_FILES if name != LOCK_FILE]
+    names += [name for name in PROLOGUE_FILES if (folder / name).is_file()]
+    files = {name: sha256_file(folder / name) for name in names}
     lock = {
         "schema_version": SCHEMA_VERSION,
         "kind": kind,

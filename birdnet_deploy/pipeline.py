@@ -5,146 +5,67 @@ convert -> validate -> generate -> build -> run
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from birdnet_deploy import artifacts, bundle, lock
-from birdnet_deploy.artifacts import BuiltFirmware, Bundle, Project, SourceModel
-from birdnet_deploy.errors import CalibrationError, CheckFailed, UsageError
+from birdnet_deploy import bundle
+from birdnet_deploy.artifacts import BuiltFirmware, Bundle, Project
+from birdnet_deploy.conversion import (
+    check_gates,
+    convert_windows,
+    is_full,
+    options_of,
+    settings_for,
+    with_settings,
+    write_files,
+    write_lock,
+)
+from birdnet_deploy.errors import CheckFailed, UsageError
 from birdnet_deploy.model.beside import ModelHints
 from birdnet_deploy.model.published import find_tflite, is_converted
 from birdnet_deploy.requests import ConvertRequest, DeployRequest
 from birdnet_deploy.settings import Settings, find_settings
-from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.process import scratch_folder
 from birdnet_deploy.support.progress import Progress, Silent
 from birdnet_deploy.support.publish import published
 
 if TYPE_CHECKING:
-    from birdnet_deploy.calibration.collect import CalibrationSet
     from birdnet_deploy.device_run import RunRequest, RunResult
     from birdnet_deploy.npu.finding import ValidationResult
-    from birdnet_deploy.quantization.convert import QuantizedModel
 
 __all__ = ["ConvertRequest", "DeployRequest", "build", "convert", "deploy", "find_bundle", "generate", "run"]
 DEFAULT_TARGET = "qemu-an547"
-SYNTHETIC = "synthetic"
 PROJECT_KEEPS = ("build", "user")
 
 
 def convert(request: ConvertRequest, progress: Progress | None = None) -> Bundle:
     """Gives the bundle of a trained ``.keras``: calibrated, quantized to full int8, measured, locked.
 
+    With a prologue the bundle also holds the float part in front and the int8 network behind it.
+
     Raises: UsageError, ConfigError (2), ModelError, LabelsError, CalibrationError, AudioError (3), CheckFailed where
-    a gate of the settings is not met (4), OutputRefused (5). A failure leaves what was there.
+    a gate is not met, GatesNotMet with the frontier where no cut meets them (4), OutputRefused (5). A failure leaves
+    what was there.
     """
-    from birdnet_deploy.audio.frontend import features_of_windows
     from birdnet_deploy.model.source import open_source
-    from birdnet_deploy.quantization.convert import quantize_model
 
     progress = progress or Silent()
-    settings = _settings_for(request.model)
+    settings = settings_for(request.model)
     model = request.model or settings.model
     if model is None:
         raise UsageError("no model named", fix="birdnet-deploy convert MODEL.keras")
-    source = open_source(model, hints=_with_settings(request.hints, model, settings), progress=progress)
+    source = open_source(model, hints=with_settings(request.hints, model, settings), progress=progress)
     output = request.output or settings.bundle or Path(f"{source.path.stem}_bundle")
+    options, full = options_of(request, settings), is_full(request, settings)
     with published(output, kind="bundle", force=request.force) as staging:
-        windows = _calibration_windows(request, source, settings, progress)
-        for warning in windows.warnings:
-            progress.warn(warning)
-        progress.step("computing input features")
-        calibration = features_of_windows(windows.calibration.pcm, source.config)
-        evaluation = features_of_windows(windows.evaluation.pcm, source.config)
-        quantized = quantize_model(
-            source, calibration, evaluation, head=request.head, io=request.io,
-            sample_norm=request.sample_norm, progress=progress,
-        )  # fmt: skip
-        _write_bundle(staging, source, windows, quantized, request, settings, progress)
+        windows, quantized = convert_windows(source, request, settings, options, progress)
+        report = write_files(staging, source, windows, quantized, options, full=full, progress=progress)
+        check_gates(report, options)
+        write_lock(staging, source, windows, quantized, options, full=full)
     return bundle.open_bundle(output)
-
-
-def _settings_for(model: Path | None) -> Settings:
-    """The nearest settings of the current folder, else those of the model's folder."""
-    settings = find_settings()
-    if settings.path is None and model is not None and model.parent.is_dir():
-        return find_settings(model.parent)
-    return settings
-
-
-def _with_settings(hints: ModelHints, model: Path, settings: Settings) -> ModelHints:
-    """Adds labels and config of the settings, which belong to the model of the settings."""
-    if settings.model is None or model.resolve() != settings.model.resolve():
-        return hints
-    labels, config = settings.get_path("labels"), settings.get_path("config")
-    return replace(hints, labels=hints.labels or labels, config=hints.config or config)
-
-
-def _calibration_windows(
-    request: ConvertRequest, source: SourceModel, settings: Settings, progress: Progress
-) -> CalibrationSet:
-    from birdnet_deploy.calibration.collect import collect_windows, synthetic_windows
-
-    asked = request.calibration or settings.get_path("convert.calibration")
-    beside = source.path.parent / "calibration"
-    if asked is None and beside.is_dir():
-        asked = beside
-    if asked is None:
-        raise CalibrationError(
-            "no recordings to calibrate on", where=source.path,
-            fix=f"birdnet-deploy convert {shlex.quote(str(source.path))} --calibration FOLDER_OF_RECORDINGS",
-        )  # fmt: skip
-    if asked == SYNTHETIC:
-        return synthetic_windows(source.config)
-    most = request.max_windows or int(settings.values.get("convert.max_windows", 256))
-    return collect_windows(
-        Path(asked), source.config, max_windows=most, strict=request.strict, progress=progress,
-        evaluation=request.evaluation or settings.get_path("convert.evaluation"),
-    )  # fmt: skip
-
-
-def _write_bundle(
-    staging: Path, source: SourceModel, windows: CalibrationSet, quantized: QuantizedModel,
-    request: ConvertRequest, settings: Settings, progress: Progress,
-) -> None:  # fmt: skip
-    import numpy as np
-
-    from birdnet_deploy.model.labels import format_labels
-    from birdnet_deploy.quantization.fidelity import measure_fidelity
-    from birdnet_deploy.quantization.golden import make_golden
-
-    (staging / artifacts.MODEL_FILE).write_bytes(quantized.tflite)
-    (staging / artifacts.LABELS_FILE).write_text(format_labels(source.labels), encoding="utf-8", newline="\n")
-    config = source.config.with_(output_activation=quantized.output_activation, class_names=source.labels)
-    jsonfile.write(staging / artifacts.CONFIG_FILE, config.to_json())
-    progress.step("measuring what int8 changed")
-    report = measure_fidelity(quantized, windows, config)
-    _check_gates(report, settings)
-    jsonfile.write(staging / artifacts.REPORT_FILE, report)
-    golden: dict[str, Any] = make_golden(quantized, windows)
-    np.savez(staging / artifacts.GOLDEN_FILE, **golden)
-    options = {"head": request.head, "io": request.io, "sample_norm": quantized.sample_norm}
-    lock.write_lock(staging, source, windows.manifest, options)
-
-
-def _check_gates(report: Mapping[str, Any], settings: Settings) -> None:
-    """Refuses a bundle that does not meet the gates that the settings name (F17)."""
-    fidelity = report.get("fidelity") or {}
-    for key, metric in (("gates.min_cosine", "cosine_mean"), ("gates.min_agreement", "top1_agreement")):
-        wanted = settings.values.get(key)
-        if wanted is None:
-            continue
-        if metric not in fidelity:
-            raise CheckFailed(f"{key} is {wanted} but nothing was measured", fix="add recordings or --evaluation DIR")
-        if fidelity[metric] < wanted:
-            raise CheckFailed(
-                f"{metric} {fidelity[metric]} is below {key} {wanted}; worst window {fidelity['worst_window']}",
-                where=settings.path, fix="better calibration recordings, or lower the gate",
-            )  # fmt: skip
 
 
 def generate(
@@ -160,24 +81,31 @@ def generate(
     """
     from birdnet_deploy.codegen.frontend_tables import frontend_files
     from birdnet_deploy.codegen.network import generate_network
+    from birdnet_deploy.codegen.prologue import generate_prologue
     from birdnet_deploy.imported import open_or_import
     from birdnet_deploy.project.generate import generate_project
     from birdnet_deploy.project.open import open_project
+    from birdnet_deploy.prologue.file import read_prologue
+    from birdnet_deploy.tflite.ends import strip_float_ends
+    from birdnet_deploy.tflite.interpreter import input_port
     from birdnet_deploy.tflite.reader import read_model
 
     progress = progress or Silent()
     settings = find_settings()
     path = find_bundle(bundle_path, settings)
     name = target or settings.target or DEFAULT_TARGET
-    with open_or_import(path, _with_settings(hints or ModelHints(), path, settings), progress) as opened:
+    with open_or_import(path, with_settings(hints or ModelHints(), path, settings), progress) as opened:
         _check_lock(opened)
         progress.step("generating C")
-        network = generate_network(read_model(opened.model))
-        quantization = network.input_quantization
+        network = generate_network(read_model(strip_float_ends(opened.network)))
+        taken, prologue = network.input_quantization, None
+        quantization = input_port(read_model(opened.model)).quantization
         frontend = frontend_files(opened.config, quantization.scale, quantization.zero_point)
+        if opened.prologue is not None:
+            prologue = generate_prologue(read_prologue(opened.prologue), taken.scale, taken.zero_point)
         output = output or settings.project or _project_name(path, name)
         with published(output, kind="project", force=force, keep=PROJECT_KEEPS) as staging:
-            generate_project(opened, name, network, frontend, staging, top_k=top_k)
+            generate_project(opened, name, network, frontend, staging, prologue=prologue, top_k=top_k)
     return open_project(output)
 
 
@@ -273,7 +201,7 @@ def deploy(request: DeployRequest, progress: Progress, show_findings: Callable[[
     from birdnet_deploy.npu.check import check_path
     from birdnet_deploy.toolchain.find import find_tools
 
-    settings = _settings_for(request.convert.model)
+    settings = settings_for(request.convert.model)
     find_tools(("arm-none-eabi-gcc", "make", "qemu-system-arm", "cc"), settings.tools)  # before any work
     find_recordings(request.audio)
     model = request.convert.model or settings.model
@@ -282,7 +210,7 @@ def deploy(request: DeployRequest, progress: Progress, show_findings: Callable[[
     folder, project = output / "bundle", output / "project"
     if model is not None and is_converted(model):
         with published(folder, kind="bundle", force=request.convert.force) as staging:
-            write_imported(model, staging, _with_settings(request.convert.hints, model, settings), progress)
+            write_imported(model, staging, with_settings(request.convert.hints, model, settings), progress)
     else:
         convert(replace(request.convert, output=folder), progress)
     progress.step("validating")

@@ -24,6 +24,14 @@ class ConvertRequest:
     head: Literal["logits", "probabilities"] = "logits"
     io: Literal["int8", "float32"] = "int8"
     max_windows: int | None = None
+    prologue: str | None = None  # none, auto, or the name of a cut
+    ranges: str | None = None  # auto, or the method for all tensors
+    simplify: bool = True
+    fidelity: Literal["basic", "full"] | None = None
+    folds: int | None = None
+    max_cpu_macs: int | None = None
+    min_cosine: float | None = None
+    min_agreement: float | None = None
     sample_norm: bool | None = None  # does a hybrid frontend divide by the sample's maximum? None: as its file says
     strict: bool = False
     force: bool = False

@@ -44,8 +44,13 @@ KEYS = (
     Key("convert", "calibration", "path", '"recordings"', "folder of recordings that calibrate the int8 ranges"),
     Key("convert", "evaluation", "path", '"held_out"', "recordings that measure the loss; default: 30 % of the files"),
     Key("convert", "max_windows", "count", "256", "calibration windows at most"),
-    Key("gates", "min_cosine", "share", "0.90", "`convert` fails (exit 4) below this mean cosine of scores"),
-    Key("gates", "min_agreement", "share", "0.70", "`convert` fails (exit 4) below this top-1 agreement"),
+    Key("convert", "prologue", "text", '"auto"', "what runs in float32 on the CPU: none, auto, or the name of a cut"),
+    Key("convert", "ranges", "text", '"auto"', "auto, or one method for all: minmax, percentile, octav, ..."),
+    Key("convert", "fidelity", "text", '"full"', "the report: full, or basic (without layers and cuts)"),
+    Key("convert", "folds", "count", "4", "calibration folds, apart by file, that ranges and cut are decided on"),
+    Key("convert", "max_cpu_macs", "count", "3000000", "float MACs on the CPU that `auto` may spend on a window"),
+    Key("gates", "min_cosine", "share", "0.97", "`convert` fails (exit 4) below this mean cosine of scores"),
+    Key("gates", "min_agreement", "share", "0.95", "`convert` fails (exit 4) below this confident top-1 agreement"),
     Key("rules", "select", "names", '["BD1", "BD2"]', "only these rules, by id or prefix"),
     Key("rules", "ignore", "names", '["BD203"]', "without these rules, by id or prefix"),
     *(Key("tools", tool, "path", f'"/opt/bin/{tool}"', f"the {tool} to use; default: PATH") for tool in TOOLS),
@@ -160,7 +165,7 @@ def _checked(key: Key, value: Any, path: Path) -> Any:
         return path.parent / Path(value).expanduser()
     if key.kind == "text" and isinstance(value, str) and value:
         return value
-    if key.kind == "count" and type(value) is int and 0 < value < 1_000_000:
+    if key.kind == "count" and type(value) is int and 0 < value < 1_000_000_000:
         return value
     if key.kind == "share" and type(value) in (int, float) and 0 < value <= 1:
         return value

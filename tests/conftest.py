@@ -79,6 +79,18 @@ def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_once(tmp_path_factory, "small_model", _make_small_model)
 
 
+def _make_prologue_prefixes(folder: Path) -> None:
+    command = [sys.executable, "-m", "tests.support.make_prologue_models", str(folder)]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, env=env)
+
+
+@pytest.fixture(scope="session")
+def prologue_prefixes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the float ``.tflite`` of the first layers of each member in ``make_prologue_models``."""
+    return made_once(tmp_path_factory, "prologue_prefixes", _make_prologue_prefixes)
+
+
 @pytest.fixture(scope="session")
 def small_bundle(tmp_path_factory: pytest.TempPathFactory, small_model: Path) -> Path:
     """The small model's bundle; read it, never write into it."""

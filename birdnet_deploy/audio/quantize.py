@@ -21,9 +21,9 @@ def quantize_input(features: ArrayLike, scale: float, zero_point: int) -> NDArra
     values = np.asarray(features, dtype=np.float32)
     if not np.isfinite(values).all():
         raise AudioError("a feature that is not finite cannot be quantized", fix="mend the recording it comes from")
-    steps = np.clip(values / np.float32(scale), np.float32(-512), np.float32(512))
-    whole = np.trunc(steps)
-    away = np.copysign(np.float32(1), steps)
-    rounded = np.where(np.abs(steps - whole) >= np.float32(0.5), whole + away, whole)
+    steps = np.asarray(np.clip(values / np.float32(scale), np.float32(-512), np.float32(512)))
+    rounded = np.asarray(np.rint(steps))
+    halves = np.abs(steps - rounded) == np.float32(0.5)  # exact; rint took them to the even side
+    rounded[halves] = np.trunc(steps[halves]) + np.copysign(np.float32(1), steps[halves])
     clamped: NDArray[np.float32] = np.clip(rounded + np.float32(zero_point), -128, 127)
     return clamped.astype(np.int8)

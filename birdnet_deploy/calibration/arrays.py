@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from birdnet_deploy.calibration.survey import Survey
+from birdnet_deploy.calibration.survey import Survey, sounding
 from birdnet_deploy.errors import CalibrationError
 from birdnet_deploy.model.config import ModelConfig
 from birdnet_deploy.support.hashes import sha256_file
@@ -41,8 +41,10 @@ def read_pcm_windows(path: Path, config: ModelConfig) -> Survey:
         raise CalibrationError(
             f"not a readable array ({error})", where=path, fix="write it with numpy.savez"
         ) from error
-    sounding = tuple(row * window for row in range(len(pcm)) if pcm[row].min() != pcm[row].max())
-    return Survey(path, path.name, sha256_file(path), sounding, len(pcm) - len(sounding), pcm=pcm.reshape(-1))
+    starts = [row * window for row in range(len(pcm))]
+    heard, energies = sounding(pcm.reshape(-1), starts, window)
+    digest = sha256_file(path)
+    return Survey(path, path.name, digest, heard, energies, len(pcm) - len(heard), pcm=pcm.reshape(-1))
 
 
 def _checked_member(path: Path, config: ModelConfig) -> NDArray[np.int16]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,12 +12,13 @@ import numpy as np
 from birdnet_deploy.audio.reading import SUFFIXES, find_recordings, read_pcm16
 from birdnet_deploy.audio.windows import window_at
 from birdnet_deploy.calibration.arrays import ARRAY_SUFFIXES, read_pcm_windows
-from birdnet_deploy.calibration.selection import choose_windows, evaluation_names
+from birdnet_deploy.calibration.selection import EVALUATION_PER_FILE, choose_windows, evaluation_names
 from birdnet_deploy.calibration.sets import CalibrationSet, PcmWindows, WindowRef, no_windows
 from birdnet_deploy.calibration.survey import Survey, survey_recordings
 from birdnet_deploy.calibration.synthetic import synthetic_windows
 from birdnet_deploy.errors import CalibrationError
 from birdnet_deploy.model.config import ModelConfig
+from birdnet_deploy.support.hashes import sha256_bytes
 from birdnet_deploy.support.progress import Progress, Silent
 
 __all__ = ["CalibrationSet", "PcmWindows", "WindowRef", "collect_windows", "synthetic_windows"]
@@ -41,29 +41,32 @@ def collect_windows(
     *,
     evaluation: Path | None = None,
     max_windows: int = 256,
+    max_evaluation: int = 1024,
     strict: bool = False,
     progress: Progress | None = None,
 ) -> CalibrationSet:
-    """Gives the windows of the recordings below ``root``, at half-window hop, at most ``max_windows`` a side.
+    """Gives the windows of the recordings below ``root``, at half-window hop: at most ``max_windows`` that calibrate
+    and ``max_evaluation`` that evaluate.
 
     ``root`` is a folder, one recording, or a ``.npz``/``.npy`` with int16 windows. Without ``evaluation`` (a
-    folder or file of the same kinds) 30 % of the recordings evaluate, by the hash of their path; with it all
-    of ``root`` calibrates. Constant windows and recordings that cannot be decoded are skipped and counted;
-    ``strict`` refuses the latter.
+    folder or file of the same kinds) 30 % of the recordings evaluate, by the hash of their path and with at most
+    ``EVALUATION_PER_FILE`` windows each; with it all of ``root`` calibrates but what also evaluates, under the same
+    path or another. Silent windows and recordings that cannot be decoded are skipped and counted; ``strict`` refuses
+    the latter.
 
     Raises: CalibrationError (exit 3) where nothing is left to calibrate or, of ``evaluation``, to evaluate
     on; SampleError and AudioError (exit 3) as ``survey_recordings``; UsageError (exit 2) where a path does
     not exist.
     """
-    if max_windows < 1:
-        raise ValueError(f"max_windows is {max_windows}, at least 1 is needed")
+    if min(max_windows, max_evaluation) < 1:
+        raise ValueError(f"max_windows is {max_windows} and {max_evaluation}, at least 1 is needed")
     told = progress or Silent()
     surveys = _surveys(root, config, strict, told)
     others = _surveys(evaluation, config, strict, told) if evaluation is not None else ()
     warnings = []
     if evaluation is None:
         names = evaluation_names([survey.name for survey in surveys if survey.starts])
-        sides = _split(surveys, names)
+        sides = _split(surveys, _with_copies(surveys, names))
         if not names:
             warnings.append(f"{root}: only one usable recording, so nothing is left to evaluate on")
     else:
@@ -80,8 +83,13 @@ def collect_windows(
     _require(sides["calibration"], root, "calibrate")
     if evaluation is not None:
         _require(sides["evaluation"], evaluation, "evaluate")
+    per_file = EVALUATION_PER_FILE if evaluation is None else None
+    refs = (
+        choose_windows(sides["calibration"], max_windows),
+        choose_windows(sides["evaluation"], max_evaluation, per_file=per_file),
+    )
     chosen = [
-        _Side(role, sides[role], _cut(sides[role], config, max_windows)) for role in ("calibration", "evaluation")
+        _Side(role, sides[role], _cut(sides[role], found, config)) for role, found in zip(sides, refs, strict=True)
     ]
     warnings += _warnings([*surveys, *others], chosen)
     rule = "path-hash" if evaluation is None else "folder"
@@ -104,11 +112,24 @@ def _split(surveys: Sequence[Survey], evaluating: frozenset[str]) -> dict[str, t
     }
 
 
+def _with_copies(surveys: Sequence[Survey], evaluating: frozenset[str]) -> frozenset[str]:
+    """Gives each recording the role of the first one with the same bytes, so that no copy is on the other side."""
+    first: dict[str, str] = {}
+    for survey in surveys:
+        if survey.starts:
+            first.setdefault(survey.sha256, survey.name)
+    roles = frozenset(survey.name for survey in surveys if survey.starts and first[survey.sha256] in evaluating)
+    both = roles and len(roles) < sum(bool(survey.starts) for survey in surveys)
+    return roles if both else evaluating
+
+
 def _without(surveys: Sequence[Survey], others: Sequence[Survey]) -> tuple[tuple[Survey, ...], list[str]]:
-    """Gives the surveys of files that are not among ``others``, and the names of those that are."""
-    taken = {survey.path.resolve() for survey in others}
-    kept = tuple(survey for survey in surveys if survey.path.resolve() not in taken)
-    return kept, [survey.name for survey in surveys if survey.path.resolve() in taken]
+    """Gives the surveys that are not among ``others``, by path or by content, and the names of those that are."""
+    paths = {survey.path.resolve() for survey in others}
+    contents = {survey.sha256 for survey in others if survey.starts}
+    shared = [survey.path.resolve() in paths or survey.sha256 in contents for survey in surveys]
+    kept = tuple(survey for survey, taken in zip(surveys, shared, strict=True) if not taken)
+    return kept, [survey.name for survey, taken in zip(surveys, shared, strict=True) if taken]
 
 
 def _require(surveys: Sequence[Survey], root: Path, purpose: str) -> None:
@@ -129,9 +150,8 @@ def _require(surveys: Sequence[Survey], root: Path, purpose: str) -> None:
     )  # fmt: skip
 
 
-def _cut(surveys: Sequence[Survey], config: ModelConfig, limit: int) -> PcmWindows:
-    """Gives the chosen windows themselves; recordings that memory did not hold are decoded once more."""
-    refs = choose_windows(surveys, limit)
+def _cut(surveys: Sequence[Survey], refs: tuple[WindowRef, ...], config: ModelConfig) -> PcmWindows:
+    """Gives the windows themselves; recordings that memory did not hold are decoded once more."""
     windows = no_windows(config.window_samples)
     if not refs:
         return windows
@@ -155,7 +175,7 @@ def _warnings(surveys: Sequence[Survey], sides: Sequence[_Side]) -> list[str]:
         warnings.append(f"{len(faulty)} recordings skipped: {_some(faulty)}")
     silent = sum(survey.silent for survey in surveys)
     if silent:
-        warnings.append(f"{silent} constant (silent) windows skipped")
+        warnings.append(f"{silent} silent windows skipped")
     calibrating = {survey.sha256 for survey in sides[0].surveys if survey.starts}
     copies = [survey.name for survey in sides[1].surveys if survey.starts and survey.sha256 in calibrating]
     if copies:
@@ -176,6 +196,7 @@ def _manifest(sides: Sequence[_Side], config: ModelConfig, rule: str) -> Mapping
         "window": config.window_samples,
         "hop": max(1, config.window_samples // 2),
         "split": rule,
+        "windows_sha256": {side.role: sha256_bytes(side.windows.pcm.tobytes()) for side in sides},
         "files": files,
         "counts": {
             "calibration_windows": len(sides[0].windows),
@@ -190,13 +211,16 @@ def _manifest(sides: Sequence[_Side], config: ModelConfig, rule: str) -> Mapping
 
 
 def _entries(side: _Side) -> list[dict[str, Any]]:
-    used = Counter(ref.file for ref in side.windows.refs)
+    starts: dict[str, list[int]] = {}
+    for ref in side.windows.refs:
+        starts.setdefault(ref.file, []).append(ref.start)
     return [
         {
             "file": survey.name,
             "sha256": survey.sha256,
             "role": "unreadable" if survey.fault is not None else side.role if survey.starts else "silent",
-            "windows": used[survey.name],
+            "windows": len(starts.get(survey.name, ())),
+            "starts": " ".join(map(str, starts.get(survey.name, ()))),  # samples, at the model's rate
             "usable_windows": len(survey.starts),
             "silent_windows": survey.silent,
         }

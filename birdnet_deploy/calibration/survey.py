@@ -18,17 +18,23 @@ from birdnet_deploy.support.hashes import sha256_file
 from birdnet_deploy.support.progress import Progress, counted
 
 _THREADS = 2
+_SILENCE_RMS = 2.0  # steps of PCM16 around the mean (-84 dB of full scale): dither, not sound
 _KEPT_BYTES = 256 * 2**20  # decoded sound that is kept for the choice of windows; what is beyond is decoded again
 
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """One recording: ``starts`` of its usable windows, ``silent`` counts the others, ``fault`` stops all."""
+    """One recording: ``starts`` of its usable windows, ``silent`` counts the others, ``fault`` stops all.
+
+    ``energies`` are the mean squares of the usable windows around their mean, in steps of PCM16: of the sound itself,
+    before any compression, which would lift silence to the level of song.
+    """
 
     path: Path
     name: str
     sha256: str
     starts: tuple[int, ...] = ()
+    energies: tuple[float, ...] = ()
     silent: int = 0
     fault: str | None = None
     pcm: NDArray[np.int16] | None = None
@@ -91,12 +97,22 @@ def _survey(path: Path, name: str, config: ModelConfig, strict: bool) -> Survey:
         return Survey(path, name, digest, fault=error.what)
     window = config.window_samples
     starts = window_starts(len(pcm), window)
-    sounding = tuple(start for start in starts if not _is_constant(pcm[start : start + window]))
-    return Survey(path, name, digest, sounding, len(starts) - len(sounding), pcm=pcm)
+    heard, energies = sounding(pcm, starts, window)
+    return Survey(path, name, digest, heard, energies, len(starts) - len(heard), pcm=pcm)
 
 
-def _is_constant(samples: NDArray[np.int16]) -> bool:
-    return bool(samples.min() == samples.max())
+def sounding(pcm: NDArray[np.int16], starts: Sequence[int], window: int) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Gives the starts of the windows that hold more than dither, and their energies."""
+    energies = [energy(pcm[start : start + window]) for start in starts]
+    heard = [(start, found) for start, found in zip(starts, energies, strict=True) if found > _SILENCE_RMS**2]
+    return tuple(start for start, _ in heard), tuple(found for _, found in heard)
+
+
+def energy(samples: NDArray[np.int16]) -> float:
+    """Gives the mean square of samples around their mean; from exact integer sums, so that every machine agrees."""
+    values = samples.astype(np.int64)
+    count, total, squares = len(values), int(values.sum()), int((values * values).sum())
+    return (squares * count - total * total) / count**2
 
 
 def _with_window(error: SampleError, config: ModelConfig) -> SampleError:

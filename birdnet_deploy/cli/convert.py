@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from birdnet_deploy.cli.options import model_options
+from birdnet_deploy.cli.options import model_options, quantize_options
+from birdnet_deploy.errors import GatesNotMet
 
 if TYPE_CHECKING:
     from birdnet_deploy.artifacts import Bundle
@@ -34,6 +37,11 @@ _NORMS = {"auto": None, "on": True, "off": False}
     "--io", type=click.Choice(["int8", "float32"]), default="int8", show_default=True,
     help="The type of the model's input and output; inside it is int8 either way.",
 )  # fmt: skip
+@quantize_options
+@click.option(
+    "--simplify/--no-simplify", default=True, show_default=True,
+    help="Simplify the graph exactly before quantizing, or convert it as traced.",
+)  # fmt: skip
 @click.option("--max-windows", type=click.IntRange(1), help="Windows to calibrate on at most; 256 by default.")
 @click.option(
     "--sample-norm", type=click.Choice(list(_NORMS)), default="auto", show_default=True,
@@ -44,32 +52,69 @@ _NORMS = {"auto": None, "on": True, "off": False}
 def command(
     *, model: Path | None, calibration: str | None, evaluation: Path | None, hints: ModelHints,
     output: Path | None, head: Literal["logits", "probabilities"],
-    io: Literal["int8", "float32"], max_windows: int | None, sample_norm: str, strict: bool, force: bool,
+    io: Literal["int8", "float32"], quantize: dict[str, Any], simplify: bool, max_windows: int | None,
+    sample_norm: str, strict: bool, force: bool,
 ) -> None:  # fmt: skip
     """Quantize MODEL.keras to full int8 and write a bundle: model, labels, config, golden windows, report, lock.
 
     MODEL may be a folder that holds the .keras, its config and its labels. Without --calibration the recordings
-    are those of birdnet-deploy.toml, else of calibration/ beside MODEL.
+    are those of birdnet-deploy.toml, else of calibration/ beside MODEL; 30 % of the files are kept to measure.
+
+    The bundle's model.tflite is always full int8 from the model's own input. With --prologue the bundle also holds
+    prologue.npz, which the firmware computes in float32, and model_npu.tflite, the int8 network behind it.
     """
     from birdnet_deploy import pipeline
     from birdnet_deploy.cli.console import ConsoleProgress
 
     request = pipeline.ConvertRequest(
         model=model, calibration=calibration, evaluation=evaluation, hints=hints, output=output, head=head,
-        io=io, max_windows=max_windows, sample_norm=_NORMS[sample_norm], strict=strict, force=force,
+        io=io, simplify=simplify, max_windows=max_windows, sample_norm=_NORMS[sample_norm], strict=strict,
+        force=force, **quantize,
     )  # fmt: skip
-    with ConsoleProgress() as progress:
+    with ConsoleProgress() as progress, frontier_on_failure():
         bundle = pipeline.convert(request, progress)
     show_bundle(bundle)
 
 
+@contextmanager
+def frontier_on_failure() -> Iterator[None]:
+    """Shows the frontier of cuts where none of them met the gates; the error goes on."""
+    try:
+        yield
+    except GatesNotMet as error:
+        show_frontier(error.frontier, chosen=None, gate=None)
+        raise
+
+
 def show_bundle(bundle: Bundle) -> None:
     """Shows what was made of the model, what it cost, and the next command."""
-    from birdnet_deploy.quantization.report import fidelity_rows, model_rows
+    from birdnet_deploy.quantization.report import fidelity_rows, layer_lines, model_rows
 
     report = json.loads(bundle.report.read_text(encoding="utf-8"))
     rows = [("bundle", str(bundle.path)), *model_rows(report), *fidelity_rows(report)]
+    rows += [("note", note) for note in report.get("notes", ())]
     rows.append(("next", f"birdnet-deploy validate {shlex.quote(str(bundle.path))}"))
+    _show_blocks(layer_lines(report))
+    prologue, options = report["model"].get("prologue"), bundle.lock.get("options", {})
+    gate = options.get("min_cosine") if isinstance(options, Mapping) else None
+    show_frontier(report.get("frontier", ()), chosen=prologue["cut"] if prologue else "none", gate=gate)
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         click.echo(f"{name:<{width}}  {text}")
+
+
+def show_frontier(points: Sequence[Mapping[str, Any]], *, chosen: str | None, gate: float | None) -> None:
+    """Shows the cuts that were measured as a table and a plot; nothing where there is only one."""
+    from birdnet_deploy.quantization.frontier_text import frontier_lines, plot_lines
+    from birdnet_deploy.quantization.options import AUTO_MIN_COSINE
+
+    if len(points) > 1:
+        _show_blocks(frontier_lines(points, chosen), plot_lines(points, chosen, gate or AUTO_MIN_COSINE))
+
+
+def _show_blocks(*blocks: Sequence[str]) -> None:
+    for block in blocks:
+        for line in block:
+            click.echo(line)
+        if block:
+            click.echo()

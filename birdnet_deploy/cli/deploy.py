@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from birdnet_deploy.cli.options import model_options
+from birdnet_deploy.cli.options import model_options, quantize_options
 
 if TYPE_CHECKING:
     from birdnet_deploy.model.beside import ModelHints
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 @click.option("--calibration", metavar="PATH", help="Recordings that calibrate the int8 ranges.")
 @click.option("--audio", type=click.Path(path_type=Path), required=True, help="Recordings to run on.")
 @model_options
+@quantize_options
 @click.option("--target", default=None, help="The board; qemu-an547 by default.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for bundle, project and predictions.")
 @click.option("--force", is_flag=True, help="Replace edited or foreign folders; a copy is kept.")
 @click.pass_context
 def command(
     ctx: click.Context, model: Path | None, calibration: str | None, audio: Path, hints: ModelHints,
-    target: str | None, output: Path | None, force: bool,
+    quantize: dict[str, Any], target: str | None, output: Path | None, force: bool,
 ) -> None:  # fmt: skip
     """Take MODEL.keras all the way: bundle, checks, project, firmware, predictions of every window.
 
@@ -33,14 +34,15 @@ def command(
     """
     from birdnet_deploy import pipeline
     from birdnet_deploy.cli.console import ConsoleProgress
+    from birdnet_deploy.cli.convert import frontier_on_failure
     from birdnet_deploy.cli.run import show_result
     from birdnet_deploy.cli.validate import show_findings
 
     request = pipeline.DeployRequest(
-        convert=pipeline.ConvertRequest(model=model, calibration=calibration, hints=hints, force=force),
+        convert=pipeline.ConvertRequest(model=model, calibration=calibration, hints=hints, force=force, **quantize),
         audio=audio, output=output, target=target,
     )  # fmt: skip
-    with ConsoleProgress() as progress:
+    with ConsoleProgress() as progress, frontier_on_failure():
         result = pipeline.deploy(request, progress, show_findings)
     show_result(result)
     ctx.exit(result.exit_code)

@@ -22,6 +22,7 @@ COMMANDS = {
     "build": ("build", "Compile a rendered project."),
     "run": ("run", "Run the firmware over recordings and check every window."),
     "deploy": ("deploy", "All of it: convert, validate, generate, build, run."),
+    "compare": ("compare", "Show what one bundle changes against another."),
     "model": ("model", "Build or summarise a model of the DS-CNN family."),
 }
 

@@ -11,6 +11,14 @@ import click
 
 from birdnet_deploy.model.beside import ModelHints
 from birdnet_deploy.model.config import FRONTEND_ALIASES, FRONTENDS
+from birdnet_deploy.quantization.options import (
+    AUTO_MIN_AGREEMENT,
+    AUTO_MIN_COSINE,
+    AUTO_MISSES,
+    FOLDS,
+    MAX_CPU_MACS,
+    METHODS,
+)
 
 _OPTIONS = (
     click.option("--labels", type=click.Path(path_type=Path), help="Labels; default: <stem>_labels.txt beside MODEL."),
@@ -40,5 +48,55 @@ def model_options(function: Callable[..., None]) -> Callable[..., None]:
         function(*args, hints=hints, **kwargs)
 
     for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+_QUANTIZE_OPTIONS = (
+    click.option(
+        "--prologue", metavar="none|auto|CUT",
+        help="What runs in float32 on the CPU before the int8 network: none (default), frontend, stem, a Keras layer, "
+        "or auto, the cheapest cut that meets the gates. It keeps more of what the float model hears.",
+    ),
+    click.option(
+        "--max-cpu-macs", type=click.IntRange(0), metavar="N",
+        help=f"Float MACs that auto may spend on the CPU for a window; {MAX_CPU_MACS:,} by default.",
+    ),
+    click.option(
+        "--min-cosine", type=click.FloatRange(0, 1, min_open=True), metavar="X",
+        help="Fail (exit code 4) below this mean cosine of scores on held-out calibration folds; no gate by default, "
+        f"for auto {AUTO_MIN_COSINE}.",
+    ),
+    click.option(
+        "--min-agreement", type=click.FloatRange(0, 1, min_open=True), metavar="X",
+        help="Fail (exit code 4) below this share of confident windows that keep their top species; no gate by "
+        f"default, for auto {AUTO_MIN_AGREEMENT} or {AUTO_MISSES} misses.",
+    ),
+    click.option(
+        "--ranges", type=click.Choice(["auto", *METHODS]),
+        help="How int8 ranges follow from the recordings; auto (default) decides for each group of tensors by folds.",
+    ),
+    click.option(
+        "--folds", type=click.IntRange(2, 64), metavar="N",
+        help=f"Calibration folds, apart by recording, that ranges and cut are decided on; {FOLDS} by default.",
+    ),
+    click.option(
+        "--fidelity", type=click.Choice(["basic", "full"]),
+        help="The report: full (default) adds every layer, what auto would recover, and more reference windows.",
+    ),
+)  # fmt: skip
+_QUANTIZE_NAMES = ("prologue", "max_cpu_macs", "min_cosine", "min_agreement", "ranges", "folds", "fidelity")
+
+
+def quantize_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options that say how a model is quantized; the command gets those of a ``ConvertRequest`` as
+    ``quantize``."""
+
+    @functools.wraps(function)
+    def command(*args: Any, **kwargs: Any) -> None:
+        quantize = {name: kwargs.pop(name) for name in _QUANTIZE_NAMES}
+        function(*args, quantize=quantize, **kwargs)
+
+    for option in reversed(_QUANTIZE_OPTIONS):
         command = option(command)
     return command

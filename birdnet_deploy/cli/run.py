@@ -34,12 +34,14 @@ def _finite(ctx: click.Context, option: click.Parameter, value: float | None) ->
 @click.option("--serial", "line", type=click.Choice(["pty", "tcp"]), help="The serial line; pty where there is one.")
 @click.option("--icount", is_flag=True, help="Count instructions: repeatable, and the board's times mean something.")
 @click.option("--strict", is_flag=True, help="Fail at the first recording that cannot be read.")
+@click.option("--stages", is_flag=True, help="Compare the tensors before the network too; name the first that differs.")
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @model_options
 @click.pass_context
 def command(
     ctx: click.Context, *, project: Path | None, audio: Path, save: Path | None, threshold: float | None,
-    top_k: int, timeout_s: float, line: str | None, icount: bool, strict: bool, output_format: str,
+    top_k: int, timeout_s: float, line: str | None, icount: bool, strict: bool, stages: bool,
+    output_format: str,
     hints: ModelHints,
 ) -> None:  # fmt: skip
     """Run PROJECT's firmware in QEMU over recordings and check every window against the host.
@@ -55,7 +57,7 @@ def command(
 
     request = RunRequest(
         audio=audio, project=project, save=save, threshold=threshold, top_k=top_k,
-        timeout_s=timeout_s, line=line, icount=icount, strict=strict, hints=hints,
+        timeout_s=timeout_s, line=line, icount=icount, strict=strict, stages=stages, hints=hints,
     )  # fmt: skip
     with ConsoleProgress() as progress:
         result = pipeline.run(request, progress)
@@ -90,5 +92,7 @@ def _show_text(result: RunResult) -> None:
     click.echo("")
     for text in tables.summary_lines(tables.totals(result.files), len(result.skipped), result.comparison):
         click.echo(text)
+    if result.stages is not None:
+        click.echo(result.stages.line)
     if result.request.save is not None:
         click.echo(f"saved {len(result.predictions)} windows to {result.request.save}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -90,3 +91,10 @@ def check_label_count(labels: tuple[str, ...], outputs: int, *, where: object) -
             f"{len(labels)} labels but the model has {outputs} outputs",
             where=where, fix="give the label file of this model with --labels",
         )  # fmt: skip
+
+
+def folder_label(path: str, labels: Sequence[str]) -> str | None:
+    """Gives the label that the folder of a recording (a POSIX path) is named after, if any; accents may be composed
+    or not."""
+    folder = unicodedata.normalize("NFC", path.rpartition("/")[0].rpartition("/")[2])
+    return next((label for label in labels if unicodedata.normalize("NFC", label) == folder), None)

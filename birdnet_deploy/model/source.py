@@ -14,6 +14,7 @@ from birdnet_deploy.model.labels import default_labels
 from birdnet_deploy.model.published import beside_in_folder, find_keras, find_tflite, is_converted, labels_beside
 from birdnet_deploy.support.hashes import sha256_file
 from birdnet_deploy.support.progress import Progress, Silent
+from birdnet_deploy.tflite.ends import inner_ends
 from birdnet_deploy.tflite.head import head_activation
 from birdnet_deploy.tflite.model import Tensor, TfliteModel
 from birdnet_deploy.tflite.reader import read_model
@@ -62,8 +63,8 @@ def _with_folder(hints: ModelHints, model: Path) -> ModelHints:
 def open_tflite(model: Path, *, hints: ModelHints | None = None, progress: Progress | None = None) -> SourceModel:
     """Gives a full-int8 ``.tflite`` that others converted, with its labels and config; without TensorFlow.
 
-    ``model`` may be a folder of the published layout. ``output_activation`` of the config is what the host still
-    has to apply. Classes without names are numbered.
+    Its ends may be float32 around an int8 network. ``model`` may be a folder of the published layout.
+    ``output_activation`` of the config is what the host still has to apply. Classes without names are numbered.
 
     Raises: UsageError, ConfigError (exit 2), ModelError, LabelsError (exit 3).
     """
@@ -89,7 +90,7 @@ def open_tflite(model: Path, *, hints: ModelHints | None = None, progress: Progr
 
 
 def _int8_ends(model: TfliteModel, path: Path) -> tuple[Tensor, Tensor]:
-    """Gives the one input and the one output.
+    """Gives the one input and the one output, behind and before an outer QUANTIZE and DEQUANTIZE.
 
     Raises: ModelError (exit 3) where they are not int8 with a static batch of 1.
     """
@@ -97,7 +98,8 @@ def _int8_ends(model: TfliteModel, path: Path) -> tuple[Tensor, Tensor]:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         what = f"has {len(model.inputs)} inputs and {len(model.outputs)} outputs, not one of each"
         raise ModelError(what, where=path, fix=fix)
-    ends = model.tensors[model.inputs[0]], model.tensors[model.outputs[0]]
+    source, sink = inner_ends(model)
+    ends = model.tensors[source], model.tensors[sink]
     for name, tensor in zip(("input", "output"), ends, strict=True):
         if tensor.dtype != "int8":
             what = f"not full int8, its {name} is {tensor.dtype}, and the firmware computes in int8 only"

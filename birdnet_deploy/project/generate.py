@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from birdnet_deploy import __version__
-from birdnet_deploy.artifacts import BUNDLE_FILES, PROJECT_FILE, Bundle
+from birdnet_deploy.artifacts import PROJECT_FILE, Bundle
 from birdnet_deploy.errors import ModelError, UsageError
 from birdnet_deploy.model.labels import check_label_count
 from birdnet_deploy.npu.targets import Board, read_board
@@ -74,6 +74,34 @@ class Network(Protocol):
         """What an output value means."""
 
 
+class Prologue(Protocol):
+    """What a project needs to know of a generated prologue; shapes are without batch."""
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """File names and texts, for ``generated/``."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """File names in ``core/prologue`` that it calls."""
+
+    @property
+    def arena_bytes(self) -> int:
+        """Memory for its tensors, the features included."""
+
+    @property
+    def macs(self) -> int:
+        """Multiplications with weights of one window."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of the features."""
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of the network's input."""
+
+
 def generate_project(
     bundle: Bundle,
     target: str,
@@ -81,11 +109,13 @@ def generate_project(
     frontend_files: Mapping[str, str],
     staging: Path,
     *,
+    prologue: Prologue | None = None,
     top_k: int = 3,
 ) -> None:
     """Writes a whole firmware project for ``target`` into the folder ``staging``.
 
-    ``network`` and ``frontend_files`` (name -> text) are what codegen made of the bundle's model and config.
+    ``network``, ``prologue`` (where the bundle has one) and ``frontend_files`` (name -> text) are what codegen made of
+    the bundle's network, prologue and config.
 
     Raises: UsageError (exit 2) for an unknown target or ``top_k``; LabelsError, ModelError (exit 3) where
     labels, config and network do not fit each other.
@@ -93,27 +123,37 @@ def generate_project(
     board = read_board(target)
     if not 1 <= top_k <= MAX_TOP_K:
         raise UsageError(f"--top-k is {top_k}", fix=f"give 1 to {MAX_TOP_K}")
-    _check_shapes(bundle, network)
-    generated = {**network.files, **frontend_files}
+    _check_shapes(bundle, network, prologue)
+    generated = {**network.files, **frontend_files, **(prologue.files if prologue else {})}
     names = (*generated, *_compiled_outputs(board))
-    sources = sources_of(board.port, network.kernel_sources, names)
+    sources = sources_of(board.port, network.kernel_sources, names, prologue.sources if prologue else ())
     context = _context(bundle, board, network, sources, top_k)
     _copy(sources.copied, firmware_dir(), staging)
-    _copy(BUNDLE_FILES, bundle.path, staging / BUNDLE_FOLDER)
+    _copy(bundle.files, bundle.path, staging / BUNDLE_FOLDER)
     banner = render("c/banner.j2", context)
     for name, text in generated.items():
         _write(staging / GENERATED / name, banner + text)
     for template, output in rendered_files(board.templates).items():
         _write(staging / output, render(template, context))
-    jsonfile.write(staging / PROJECT_FILE, _description(bundle, board, network, sources))
+    description = _description(bundle, board, network, sources)
+    if prologue is not None:
+        told = {"arena_bytes": prologue.arena_bytes, "macs": prologue.macs}
+        description["prologue"] = {**told, "sha256": bundle.prologue_sha256, "npu": bundle.npu_sha256}
+    jsonfile.write(staging / PROJECT_FILE, description)
 
 
-def _check_shapes(bundle: Bundle, network: Network) -> None:
+def _check_shapes(bundle: Bundle, network: Network, prologue: Prologue | None) -> None:
     check_label_count(bundle.labels, math.prod(network.output_shape), where=bundle.path)
-    if tuple(network.input_shape) != bundle.config.shape:
+    taken = tuple(prologue.input_shape if prologue else network.input_shape)
+    if taken != bundle.config.shape:
         raise ModelError(
-            f"the model takes {network.input_shape} but its config gives {bundle.config.shape}",
+            f"the model takes {taken} but its config gives {bundle.config.shape}",
             where=bundle.model, fix="convert again with the config of this model",
+        )  # fmt: skip
+    if prologue is not None and math.prod(prologue.output_shape) != math.prod(network.input_shape):
+        raise ModelError(
+            f"the prologue gives {prologue.output_shape} but the network takes {network.input_shape}",
+            where=bundle.network, fix="run convert again",
         )  # fmt: skip
 
 
@@ -132,6 +172,8 @@ def _context(bundle: Bundle, board: Board, network: Network, sources: Sources, t
         "firmware": f"birdnet-deploy {__version__} {board.name}",
         "model_sha256": bundle.model_sha256,
         "lock_sha256": bundle.lock_sha256,
+        "npu_sha256": bundle.npu_sha256,
+        "prologue_sha256": bundle.prologue_sha256,
         "sample_rate": config.sample_rate,
         "window": config.window_samples,
         "hop": config.window_samples // 2,

@@ -11,6 +11,8 @@ BUNDLE_FOLDER = "bundle"
 GENERATED = "generated"
 FRONTEND_SOURCES = ("core/frontend*.c", "core/fft.c")
 FRONTEND_TABLES = f"{GENERATED}/frontend_tables.c"
+PROLOGUE_HEADERS = "core/prologue/*.h"
+PROLOGUE_HOST = "core/prologue/prologue_host.c"
 HOST_ONLY = "_host.c"  # entries of the host's shared library, not part of the firmware
 
 
@@ -29,26 +31,35 @@ class Sources:
     include_folders: tuple[str, ...]
 
 
-def sources_of(port: str, kernel_sources: tuple[str, ...], generated: tuple[str, ...]) -> Sources:
+def sources_of(
+    port: str, kernel_sources: tuple[str, ...], generated: tuple[str, ...], prologue_sources: tuple[str, ...] = ()
+) -> Sources:
     """Gives the sources of a project for the port folder ``port``.
 
-    ``kernel_sources`` are names in ``core/nn`` that the network calls, ``generated`` are its own files.
+    ``kernel_sources`` are names in ``core/nn`` that the network calls, ``generated`` are its own files;
+    ``prologue_sources`` are names in ``core/prologue``, none without a prologue.
     """
     stub = firmware_dir()
     board = f"port/{port}"
-    patterns = ("app/*.[ch]", "core/*.[ch]", "core/nn/*.h", "port/*.h", f"{board}/*.[chS]")
+    patterns = ["app/*.[ch]", "core/*.[ch]", "core/nn/*.h", "port/*.h", f"{board}/*.[chS]"]
+    prologue = {f"core/prologue/{name}" for name in prologue_sources}
+    if prologue:
+        patterns.append(PROLOGUE_HEADERS)
+        prologue.add(PROLOGUE_HOST)
     found = {path.relative_to(stub).as_posix() for pattern in patterns for path in stub.glob(pattern)}
-    copied = tuple(sorted(found | {f"core/nn/{name}" for name in kernel_sources}))
+    copied = tuple(sorted(found | prologue | {f"core/nn/{name}" for name in kernel_sources}))
     rendered = tuple(f"{GENERATED}/{name}" for name in generated)
     compiled = [name for name in sorted({*copied, *rendered}) if name.endswith(".c") and not name.endswith(HOST_ONLY)]
     computing = {path.relative_to(stub).as_posix() for pattern in FRONTEND_SOURCES for path in stub.glob(pattern)}
     kernels = [
         name for name in compiled
-        if name in computing or name.startswith(("core/nn/", f"{GENERATED}/network"))
+        if name in computing
+        or name.startswith(("core/nn/", "core/prologue/", f"{GENERATED}/network", f"{GENERATED}/prologue"))
     ]  # fmt: skip
     others = [name for name in compiled if name not in kernels]
     folders = ("app", "core", "core/nn", "port", board, GENERATED)
-    host_frontend = tuple(sorted({*computing, FRONTEND_TABLES}))
+    rendered_prologue = {name for name in compiled if name.startswith(f"{GENERATED}/prologue")}
+    host_frontend = tuple(sorted({*computing, FRONTEND_TABLES, *prologue, *rendered_prologue}))
     return Sources(copied, tuple(kernels), tuple(others), host_frontend, folders)
 
 

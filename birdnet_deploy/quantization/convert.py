@@ -1,23 +1,30 @@
 """From a trained model and calibration windows to a full-int8 ``.tflite``; TensorFlow runs in a child.
 
-The parent checks what goes in and what comes out, so that a converter that crashes, hangs, or "succeeds" with
-float tensors ends as one error with nothing left behind.
+The child gives a float ``.tflite``; everything after that (`prepare`, `frontier`, `integer`) needs no TensorFlow and
+happens here. The parent checks what goes in and what comes out, so that a converter that crashes, hangs, or "succeeds"
+with float tensors ends as one error with nothing left behind.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from birdnet_deploy.artifacts import SourceModel
 from birdnet_deploy.errors import CalibrationError, InternalError, ModelError
+from birdnet_deploy.quantization.assemble import Converted, QuantizedModel, assemble
+from birdnet_deploy.quantization.check import check_full_int8
+from birdnet_deploy.quantization.options import METHODS, QuantizeOptions
 from birdnet_deploy.quantization.variant import contradicts, misfit
+from birdnet_deploy.quantization.worker import CANCELLED_FILE, FEATURES_FILE
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.process import (
     JOB_FILE,
@@ -28,42 +35,11 @@ from birdnet_deploy.support.process import (
     scratch_folder,
 )
 from birdnet_deploy.support.progress import Progress, Silent
-from birdnet_deploy.tflite.interpreter import input_port, output_port
-from birdnet_deploy.tflite.model import Tensor, TfliteModel
-from birdnet_deploy.tflite.reader import read_model
 
-Head = Literal["logits", "probabilities"]
-Io = Literal["int8", "float32"]
+__all__ = ["QuantizeOptions", "QuantizedModel", "check_full_int8", "quantize_model", "start_conversion"]
+
 Floats = NDArray[np.float32]
-TIMEOUT_S = 3600.0
 _MAX_FEATURE = 1e3
-# Shapes, axes and biases; everything that carries sound is int8.
-_INTEGER_CONSTANTS = frozenset({"int32", "int64"})
-_SCALES = (1e-7, 1e3)  # of activations
-
-
-@dataclass(frozen=True)
-class QuantizedModel:
-    """A full-int8 model and what it was measured with.
-
-    ``output_activation`` is what the host still has to apply to its outputs. ``float_outputs`` are the float
-    model's, for the same head, one row for each of ``evaluation_features``. ``simplifications`` has one
-    record a step. ``sample_norm`` says whether a hybrid frontend divides by the sample's maximum (None: no
-    hybrid frontend), ``variant`` how well that fits the model's statistics (`variant.check_variant`).
-    """
-
-    tflite: bytes
-    output_activation: str
-    float_outputs: Floats
-    calibration_features: Floats
-    evaluation_features: Floats
-    simplifications: tuple[Mapping[str, Any], ...]
-    layout: str
-    sample_norm: bool | None
-    head: str
-    io: str
-    log: str
-    variant: Mapping[str, Any] | None = None
 
 
 def quantize_model(
@@ -71,53 +47,145 @@ def quantize_model(
     calibration: Floats,
     evaluation: Floats,
     *,
-    head: Head = "logits",
-    io: Io = "int8",
-    sample_norm: bool | None = None,
-    timeout_s: float = TIMEOUT_S,
+    files: Sequence[str] | None = None,
+    options: QuantizeOptions | None = None,
     progress: Progress | None = None,
+    **changes: Any,
 ) -> QuantizedModel:
     """Gives the full-int8 model of ``source``; features are float32 ``[n, *input_shape]``.
 
-    ``head`` ``logits`` cuts the final softmax or sigmoid off, ``probabilities`` keeps it in the graph. ``io``
-    ``float32`` keeps float ends around the int8 graph. ``sample_norm`` overrides what the file's layout says.
+    ``files`` names the recording of each calibration window, so that folds are disjoint by file; without it every
+    window is a recording of its own. ``changes`` are fields of ``QuantizeOptions``.
 
-    Raises: CalibrationError (exit 3) for features that are missing, of another shape or not finite;
-    ModelError (exit 3) where the model cannot be loaded, the converter fails, crashes or hangs, or a float
-    tensor remains.
+    Raises: CalibrationError (exit 3) for features that are missing, of another shape or not finite; ModelError (exit 3)
+    where the model cannot be loaded, the converter fails, crashes or hangs, or a float tensor remains; UsageError (2)
+    where the named cut does not exist; GatesNotMet (4) where no cut is good enough.
     """
-    progress = progress or Silent()
-    for name, features in (("calibration", calibration), ("evaluation", evaluation)):
-        _check_features(name, features, source)
-    if not len(calibration):
-        raise CalibrationError("no calibration windows", where=source.path, fix="name recordings with --calibration")
-    if head not in ("logits", "probabilities") or io not in ("int8", "float32"):
-        raise InternalError(f"head {head!r} or io {io!r} is not known", where="quantize_model")
+    chosen = replace(options or QuantizeOptions(), **changes)
+    _check_features(source, calibration, evaluation)
+    with start_conversion(source, chosen, progress=progress) as conversion:
+        return conversion.finish(calibration, evaluation, files=files)
+
+
+@contextmanager
+def start_conversion(
+    source: SourceModel, options: QuantizeOptions, *, progress: Progress | None = None
+) -> Iterator[Conversion]:
+    """Starts the child, which imports TensorFlow and loads the model while the body computes features.
+
+    Raises: InternalError for options that are not known.
+    """
+    known = options.head in ("logits", "probabilities") and options.io in ("int8", "float32")
+    if not known or options.ranges not in ("auto", *METHODS):
+        raise InternalError(f"{options} is not known", where="start_conversion")
     with scratch_folder() as folder:
-        np.save(folder / "calibration.npy", calibration)
-        np.save(folder / "evaluation.npy", evaluation)
         job: Mapping[str, Any] = {
-            "model": str(source.path.resolve()), "shown": str(source.path), "head": head, "io": io,
-            "sample_norm": sample_norm, "output_activation": source.config.output_activation,
+            "model": str(source.path.resolve()), "shown": str(source.path), "head": options.head, "io": options.io,
+            "sample_norm": options.sample_norm, "simplify": options.simplify, "judged": options.judged,
+            "output_activation": source.config.output_activation,
         }  # fmt: skip
         jsonfile.write(folder / JOB_FILE, job)
+        conversion = Conversion(source, options, folder, progress or Silent())
+        try:
+            yield conversion
+        finally:
+            conversion.cancel()
+
+
+class Conversion:
+    """A conversion under way in a child, which waits for features."""
+
+    def __init__(self, source: SourceModel, options: QuantizeOptions, folder: Path, progress: Progress) -> None:
+        self._source, self._options, self._folder, self._progress = source, options, folder, progress
+        self._failure: BaseException | None = None
+        self._cancelled = False
+        self._tell = _teller(folder / STEPS_FILE, progress)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         progress.step("starting TensorFlow")
-        run_worker(
-            "birdnet_deploy.quantization.worker", folder, name="the converter", where=source.path,
-            timeout_s=timeout_s, on_tick=_teller(folder / STEPS_FILE, progress),
-        )  # fmt: skip
-        quantized = _collect(folder, job, source, calibration, evaluation)
-    check_full_int8(read_model(quantized.tflite), io=io, where=source.path)
-    if contradicts(quantized.variant):
-        progress.warn(f"the choice of --sample-norm does not fit the model: {misfit(quantized.variant)}")
-    for step in quantized.simplifications:
-        if not step["applied"]:
-            progress.warn(f"{step['step']}: not applied, changes logits by {step['max_logit_difference']:g}")
-    return quantized
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            run_worker(
+                "birdnet_deploy.quantization.worker", self._folder, name="the converter", where=self._source.path,
+                timeout_s=self._options.timeout_s, on_tick=self._tick,
+            )  # fmt: skip
+        except BaseException as error:
+            self._failure = error
+
+    def _tick(self) -> None:
+        if self._cancelled:
+            raise _CancelledError
+        self._tell()
+
+    def cancel(self) -> None:
+        """Ends the child where it still runs."""
+        self._cancelled = True
+        (self._folder / CANCELLED_FILE).touch()
+        self._thread.join()
+
+    def hold(self, name: str, features: Floats) -> Floats:
+        """Gives the features of a set, ``calibration`` or ``evaluation``, as a map of the file that the child reads, so
+        that they are in memory once."""
+        path = self._folder / f"{name}.npy"
+        np.save(path, features)
+        mapped: Floats = np.load(path, mmap_mode="r")
+        return mapped
+
+    def finish(self, calibration: Floats, evaluation: Floats, files: Sequence[str] | None = None) -> QuantizedModel:
+        """Gives the quantized model once the features are there.
+
+        Raises: as ``quantize_model``.
+        """
+        _check_features(self._source, calibration, evaluation)
+        for name, features in (("calibration", calibration), ("evaluation", evaluation)):
+            if not (self._folder / f"{name}.npy").exists():
+                np.save(self._folder / f"{name}.npy", features)
+        (self._folder / FEATURES_FILE).touch()
+        while self._thread.is_alive():
+            self._thread.join(0.1)
+        if self._failure is not None:
+            raise self._failure
+        converted = _collect(self._folder, self._source)
+        names = [str(number) for number in range(len(calibration))] if files is None else list(files)
+        quantized = assemble(converted, self._options, self._source, calibration, evaluation, names, self._progress)
+        if contradicts(quantized.variant):
+            self._progress.warn(f"the choice of --sample-norm does not fit the model: {misfit(quantized.variant)}")
+        for step in quantized.simplifications:
+            if not step["applied"]:
+                self._progress.warn(f"{step['step']}: not applied, changes logits by {step['max_logit_difference']:g}")
+        return quantized
 
 
-def _check_features(name: str, features: Floats, source: SourceModel) -> None:
+class _CancelledError(Exception):
+    """Nobody waits for the child any more."""
+
+
+def _collect(folder: Path, source: SourceModel) -> Converted:
+    names = (RESULT_FILE, "float.tflite", "float_outputs.npy")
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise ModelError(f"the converter wrote no {', '.join(missing)}", where=source.path, fix="report this")
+    int8 = folder / "model.tflite"
+    return Converted(
+        floats=(folder / "float.tflite").read_bytes(),
+        int8=int8.read_bytes() if int8.is_file() else None,
+        float_outputs=np.load(folder / "float_outputs.npy"),
+        calibration_outputs=np.load(folder / "calibration_outputs.npy"),
+        result=json.loads((folder / RESULT_FILE).read_text(encoding="utf-8")),
+        log=(folder / LOG_FILE).read_text(encoding="utf-8", errors="replace"),
+    )
+
+
+def _check_features(source: SourceModel, calibration: Floats, evaluation: Floats) -> None:
     """Refuses what would make the converter write a float model, a scale of 1e27, or crash (F10 to F12)."""
+    for name, features in (("calibration", calibration), ("evaluation", evaluation)):
+        _check_set(name, features, source)
+    if not len(calibration):
+        raise CalibrationError("no calibration windows", where=source.path, fix="name recordings with --calibration")
+
+
+def _check_set(name: str, features: Floats, source: SourceModel) -> None:
     expected = source.config.shape
     if features.dtype != np.float32 or features.shape[1:] != expected:
         found = f"{features.dtype} {list(features.shape[1:])}"
@@ -148,61 +216,3 @@ def _teller(steps: Path, progress: Progress) -> Callable[[], None]:
                     told += 1
 
     return tell
-
-
-def _collect(
-    folder: Path, job: Mapping[str, Any], source: SourceModel, calibration: Floats, evaluation: Floats
-) -> QuantizedModel:
-    outputs = (folder / RESULT_FILE, folder / "model.tflite", folder / "float_outputs.npy")
-    missing = [path.name for path in outputs if not path.is_file()]
-    if missing:
-        raise ModelError(f"the converter wrote no {', '.join(missing)}", where=source.path, fix="report this")
-    result = json.loads(outputs[0].read_text(encoding="utf-8"))
-    return QuantizedModel(
-        tflite=outputs[1].read_bytes(),
-        output_activation=result["output_activation"],
-        float_outputs=np.load(outputs[2]),
-        calibration_features=calibration,
-        evaluation_features=evaluation,
-        simplifications=tuple(result["simplifications"]),
-        layout=result["layout"],
-        sample_norm=result["sample_norm"],
-        head=job["head"],
-        io=job["io"],
-        variant=result["variant"],
-        log=(folder / LOG_FILE).read_text(encoding="utf-8", errors="replace"),
-    )
-
-
-def check_full_int8(model: TfliteModel, *, io: str, where: object) -> None:
-    """Holds a model to full int8: int8 activations and weights, int32 biases and shapes, static shapes, sane scales.
-
-    Raises: ModelError (exit 3) naming the first tensor that is not.
-    """
-    input_port(model), output_port(model)
-    ends = {*model.inputs, *model.outputs} if io == "float32" else set()
-    for tensor in model.tensors:
-        if tensor.shape_signature is not None and -1 in tensor.shape_signature:
-            raise ModelError(f"tensor {tensor.name!r} has a dynamic shape", where=where, fix="report this")
-        if tensor.dtype == "int8":
-            _check_scale(tensor, where)
-        elif not (tensor.data and tensor.dtype in _INTEGER_CONSTANTS) and not (
-            tensor.index in ends and tensor.dtype == "float32"
-        ):
-            raise ModelError(
-                f"tensor {tensor.name!r} stayed {tensor.dtype}, the model is not full int8",
-                where=where, fix="simplify the layer that it belongs to",
-            )  # fmt: skip
-
-
-def _check_scale(tensor: Tensor, where: object) -> None:
-    """Refuses an activation without a range: at a scale of 7.8e-9 kernels disagree between 0 and saturation."""
-    if tensor.data or tensor.quantization is None:
-        return
-    scale = tensor.quantization.scales[0]
-    if not _SCALES[0] <= scale <= _SCALES[1]:
-        what = "hardly moves" if scale < _SCALES[0] else "has no usable range"
-        raise ModelError(
-            f"activation {tensor.name!r} {what} on the calibration windows (scale {scale:.3g})",
-            where=where, fix="train the model, calibrate on more varied recordings, or remove the dead branch",
-        )  # fmt: skip

@@ -21,12 +21,16 @@ Floats = NDArray[np.float32]
 OnWindows = Callable[[Any], Floats]  # a function of a batch -> its outputs on all calibration windows
 
 
-def simplify(model: Any, outputs: Any, before: Floats, on_windows: OnWindows) -> list[Mapping[str, Any]]:
+def simplify(
+    model: Any, outputs: Any, before: Floats, on_windows: OnWindows, on_checked: OnWindows | None = None
+) -> list[Mapping[str, Any]]:
     """Simplifies ``model`` in place; gives one record a step: name, detail, applied, max_logit_difference.
 
-    ``outputs`` is the function of a batch that the int8 model is to compute, ``before`` what it gave on all
-    calibration windows, ``on_windows`` runs a function on them again.
+    ``outputs`` is the function of a batch that the int8 model is to compute, ``on_windows`` runs a function on all
+    calibration windows and ``on_checked`` on those that prove each step (all, where it is None), for which ``outputs``
+    gave ``before``.
     """
+    checked = on_checked or on_windows
     frontend = next((layer for layer in model.layers if type(layer).__name__ == "AudioFrontendLayer"), None)
     if frontend is None or frontend.mode == "precomputed":
         return []
@@ -35,7 +39,7 @@ def simplify(model: Any, outputs: Any, before: Floats, on_windows: OnWindows) ->
 
     def attempt(step: str, detail: str, apply: Callable[[], None], revert: Callable[[], None]) -> bool:
         apply()
-        difference = float(np.abs(on_windows(outputs) - before).max())
+        difference = float(np.abs(checked(outputs) - before).max())
         applied = difference <= MAX_LOGIT_DIFFERENCE
         if not applied:
             revert()

@@ -1,13 +1,16 @@
-"""The child of ``convert``: the only place where a model is quantized; ``python -m ... JOBDIR``.
+"""The child of ``convert``: the only place where TensorFlow runs; ``python -m ... JOBDIR``.
 
-Reads ``job.json``, ``calibration.npy`` and ``evaluation.npy``; writes ``model.tflite``, ``float_outputs.npy``
-and ``result.json``. The converter prints on stdout and may die of a signal: the parent catches both.
+Reads ``job.json`` and, as soon as the parent has computed them, ``calibration.npy`` and ``evaluation.npy``; writes
+``float.tflite`` (the simplified graph), ``float_outputs.npy``, ``result.json`` and, where the quantizer that needs no
+TensorFlow does not serve, ``model.tflite``. The converter prints on stdout and may die of a signal: the parent
+catches both.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,8 @@ from numpy.typing import NDArray
 from birdnet_deploy.errors import ModelError
 from birdnet_deploy.model.archive import KerasArchive, inspect_archive
 from birdnet_deploy.model.loading import load_archive
+from birdnet_deploy.quantization.integer import is_supported
+from birdnet_deploy.quantization.layer_map import layer_tensors
 from birdnet_deploy.quantization.simplify import simplify
 from birdnet_deploy.quantization.variant import check_variant, require_fit
 from birdnet_deploy.support import jsonfile
@@ -30,8 +35,11 @@ from birdnet_deploy.support.process import (
 )
 from birdnet_deploy.tflite.scores import activate
 
-BATCH = 32  # windows in one float forward
-CHECKED = 64  # windows that check the frontend's variant
+BATCH = 8  # windows in one float forward
+FEATURES_FILE = "features.ready"  # the parent has written both sets of features
+CANCELLED_FILE = "cancelled"  # the parent needs nothing any more
+CHECKED = 64  # windows that check the frontend's variant and each simplification
+_POLL_S = 0.02
 _MEMORY_BYTES = 16 << 30
 _CPU_S = 7200
 _FILE_BYTES = 4 << 30
@@ -45,39 +53,73 @@ def main(folder: Path) -> None:
     Raises: ModelError (exit 3) where the model cannot be loaded or converted.
     """
     job = json.loads((folder / JOB_FILE).read_text(encoding="utf-8"))
-    calibration = np.load(folder / "calibration.npy", mmap_mode="r")
-    evaluation = np.load(folder / "evaluation.npy", mmap_mode="r")
     _say(folder, "loading the model")
     archive = inspect_archive(Path(job["model"]))
     model = load_archive(archive, sample_norm=job["sample_norm"])
     logits = _logits(model, archive)
-    traced = trace(logits, calibration.shape[1:])
+    shape = tuple(model.input_shape[1:])
+    traced = trace(logits, shape)
+    traced.get_concrete_function()  # while the parent still computes features
+    calibration, evaluation = _await(folder)
 
     def on_calibration(function: Any, most: int | None = None) -> Floats:
-        return forward(trace(function, calibration.shape[1:]), calibration[:most])
+        return forward(trace(function, shape), calibration[:most])
 
     frontend = next((layer for layer in model.layers if hasattr(layer, "sample_norm")), None)
     variant = check_variant(model, frontend, lambda function: on_calibration(function, CHECKED))
     if job["sample_norm"] is None and not _is_told(archive):
         require_fit(variant, frontend, job["shown"])
     _say(folder, "running the float model")
-    float_logits = forward(traced, evaluation)
-    steps = simplify(model, logits, forward(traced, calibration), on_calibration)
+    float_outputs = forward(traced, evaluation)
+    few = np.linspace(0, len(calibration) - 1, min(CHECKED, len(calibration))).astype(int)
+    checked = calibration[few]
+    before = forward(traced, calibration if job["judged"] else checked)
+    if not job["judged"]:
+        before = _only(few, before, len(calibration))
+    steps = []
+    if job["simplify"]:
+        steps = simplify(
+            model, logits, before[few], on_calibration, lambda function: forward(trace(function, shape), checked)
+        )
     outputs, activation = logits, job["output_activation"]
     if job["head"] == "probabilities" and archive.head_activation != "none":
         outputs, activation = _with_activation(logits, archive.head_activation), "none"
-        float_logits = activate(float_logits, archive.head_activation).astype(np.float32)
-    np.save(folder / "float_outputs.npy", float_logits)
-    _say(folder, "quantizing")
-    (folder / "model.tflite").write_bytes(_convert(outputs, calibration, job["io"]))
+        float_outputs = activate(float_outputs, archive.head_activation).astype(np.float32)
+        before = activate(before, archive.head_activation).astype(np.float32)
+    np.save(folder / "float_outputs.npy", float_outputs)
+    np.save(folder / "calibration_outputs.npy", before)
+    _say(folder, "converting")
+    converter = _converter(outputs, shape)
+    floats = _converted(converter)
+    (folder / "float.tflite").write_bytes(floats)
+    if not job["simplify"] or not is_supported(floats):
+        _say(folder, "quantizing")
+        (folder / "model.tflite").write_bytes(_quantized(converter, calibration, job["io"]))
     result = {
         "output_activation": activation,
         "simplifications": steps,
         "layout": archive.layout,
         "variant": variant,
         "sample_norm": bool(frontend.sample_norm) if frontend is not None and frontend.mode == "hybrid" else None,
+        "layers": layer_tensors(model, floats, calibration[0]),
     }
     jsonfile.write(folder / RESULT_FILE, result)
+
+
+def _only(rows: NDArray[np.int64], outputs: Floats, count: int) -> Floats:
+    """Gives the outputs of some windows among NaN for the others, which nobody asks for."""
+    found = np.full((count, outputs.shape[1]), np.nan, np.float32)
+    found[rows] = outputs
+    return found
+
+
+def _await(folder: Path) -> tuple[Floats, Floats]:
+    """Gives both sets of features once the parent has written them; ends where the parent gives up."""
+    while not (folder / FEATURES_FILE).exists():
+        if (folder / CANCELLED_FILE).exists():
+            raise SystemExit(0)
+        time.sleep(_POLL_S)
+    return np.load(folder / "calibration.npy", mmap_mode="r"), np.load(folder / "evaluation.npy", mmap_mode="r")
 
 
 def _is_told(archive: KerasArchive) -> bool:
@@ -129,17 +171,23 @@ def forward(traced: Any, windows: Floats) -> Floats:
     return np.concatenate(rows)
 
 
-def _convert(function: Any, calibration: Floats, io: str) -> bytes:
-    """Gives the ``.tflite``: one concrete function at static batch 1, frozen, full int8.
+def _converter(function: Any, shape: tuple[int, ...]) -> Any:
+    """Gives TensorFlow's converter of one concrete function at static batch 1, frozen.
 
     A dynamic batch would leave SHAPE, PACK and FILL, which microcontroller runtimes cannot prepare.
     """
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    signature = [tf.TensorSpec((1, *calibration.shape[1:]), tf.float32, name="input")]
+    signature = [tf.TensorSpec((1, *shape), tf.float32, name="input")]
     concrete = tf.function(function, input_signature=signature).get_concrete_function()
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([convert_variables_to_constants_v2(concrete)])
+    return tf.lite.TFLiteConverter.from_concrete_functions([convert_variables_to_constants_v2(concrete)])
+
+
+def _quantized(converter: Any, calibration: Floats, io: str) -> bytes:
+    """Gives the full-int8 ``.tflite`` by TensorFlow's own quantizer, ranges min/max."""
+    import tensorflow as tf
+
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     ends = tf.float32 if io == "float32" else tf.int8
@@ -150,6 +198,10 @@ def _convert(function: Any, calibration: Floats, io: str) -> bytes:
             yield [window[None]]
 
     converter.representative_dataset = windows
+    return _converted(converter)
+
+
+def _converted(converter: Any) -> bytes:
     try:
         return bytes(converter.convert())
     except Exception as error:  # the converter raises RuntimeError, ValueError and its own ConverterError

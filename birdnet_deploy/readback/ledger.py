@@ -23,6 +23,7 @@ from birdnet_deploy.readback.records import (
     RecordRejected,
     parse_record,
 )
+from birdnet_deploy.readback.stage import Stage
 
 _SHOWN_BYTES = 160
 
@@ -37,6 +38,8 @@ class Identity:
     scale: float
     zp: int
     act: str
+    npu_sha256: str | None = None
+    prologue_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,7 @@ class Ledger:
         self.identity = identity
         self.boots = [Boot()]
         self.inferences: list[Inference] = []
+        self.stages: list[Stage] = []
         self.errors: list[Error] = []
         self.faults: list[Fault] = []
         self.rejected: list[str] = []
@@ -187,6 +191,8 @@ class Ledger:
         if isinstance(record, Inference):
             self.inferences.append(record)
             self.boot.windows += 1
+        elif isinstance(record, Stage):
+            self.stages.append(record)
         elif isinstance(record, Error):
             self.errors.append(record)
         elif isinstance(record, Fault):
@@ -205,10 +211,13 @@ class Ledger:
         for what, found, wanted in (
             ("model", hello.model.lower(), expected.model_sha256),
             ("lock", hello.lock.lower(), expected.lock_sha256),
+            ("prologue", hello.prologue and hello.prologue.lower(), expected.prologue_sha256),
+            ("network behind the prologue", hello.npu and hello.npu.lower(), expected.npu_sha256),
         ):
             if found != wanted:
+                told = f"sha256 {found or 'none'}, the bundle's is {wanted or 'none'}"
                 raise BoardError(
-                    f"the firmware carries another {what}: sha256 {found}, the bundle's is {wanted}",
+                    f"the firmware carries another {what}: {told}",
                     where="hello record", fix=again,
                 )  # fmt: skip
         for key in ("classes", "scale", "zp", "act"):

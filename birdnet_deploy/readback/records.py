@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from birdnet_deploy.readback.stage import Stage, stage_of
 from birdnet_deploy.tflite.scores import activate
 
 PROTOCOL = 1
@@ -26,7 +27,10 @@ class RecordRejected(ValueError):
 
 @dataclass(frozen=True)
 class Hello:
-    """The first record of a boot: which firmware, model and lock, and how outputs become scores."""
+    """The first record of a boot: which firmware, model and lock, and how outputs become scores.
+
+    ``npu`` and ``prologue`` are there where a prologue runs before the network.
+    """
 
     seq: int
     proto: int
@@ -39,6 +43,8 @@ class Hello:
     zp: int
     act: str
     extra: Mapping[str, Any]
+    npu: str | None = None
+    prologue: str | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +149,7 @@ def _plain(fields: Mapping[str, Any]) -> str:
     return " ".join(f"{key}={value}" for key, value in fields.items())
 
 
-AnyRecord = Hello | Inference | Error | Fault | Bye | Unknown
+AnyRecord = Hello | Inference | Stage | Error | Fault | Bye | Unknown
 
 
 def parse_record(seq: int, data: Mapping[str, Any], hello: Hello | None) -> AnyRecord:
@@ -155,8 +161,8 @@ def parse_record(seq: int, data: Mapping[str, Any], hello: Hello | None) -> AnyR
     kind = fields.text("t")
     if kind == "hello":
         return _hello(seq, fields)
-    if kind == "inf" and hello is not None:
-        return _inference(seq, fields, hello)
+    if kind in ("inf", "stage") and hello is not None:
+        return _inference(seq, fields, hello) if kind == "inf" else stage_of(seq, fields)
     if kind == "bye":
         return Bye(seq, fields.integer("windows", 0, _U32), fields.integer("dropped", 0, _U32), fields.rest())
     if kind == "err":
@@ -181,6 +187,8 @@ def _hello(seq: int, fields: _Fields) -> Hello:
         scale=fields.scale("scale"),
         zp=fields.integer("zp", -128, 127),
         act=fields.choice("act", ACTIVATIONS),
+        npu=fields.optional_hexadecimal("npu", 64),
+        prologue=fields.optional_hexadecimal("prologue", 64),
         extra=fields.rest(),
     )
 
@@ -231,6 +239,9 @@ class _Fields:
             return isinstance(value, str) and len(value) == digits and _HEX.issuperset(value)
 
         return str(self._checked(key, good, f"{digits} hex digits"))
+
+    def optional_hexadecimal(self, key: str, digits: int) -> str | None:
+        return self.hexadecimal(key, digits) if key in self._data else None
 
     def integer(self, key: str, low: int, high: int) -> int:
         expected = f"an integer from {low} to {high}"

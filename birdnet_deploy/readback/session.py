@@ -11,6 +11,7 @@ from birdnet_deploy.errors import ProtocolError
 from birdnet_deploy.readback.framing import Event, FrameParser
 from birdnet_deploy.readback.ledger import Counts, Identity, Ledger
 from birdnet_deploy.readback.records import AnyRecord, Bye, Error, Fault, Hello, Inference
+from birdnet_deploy.readback.stage import Stage
 
 MAX_BOOTS = 16  # a board that restarts more often in one session is not going to finish
 _OBITUARY_S = 2.0  # how long the end of the other side may take to show after its port has closed
@@ -41,6 +42,7 @@ class SessionResult:
     missing: tuple[tuple[int, int], ...]
     problems: tuple[str, ...]
     fix: str = "run again"
+    stages: tuple[Stage, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -139,4 +141,5 @@ def _result(ledger: Ledger, problems: list[str], fix: str) -> SessionResult:
         missing=tuple(ledger.boot.gaps()),
         problems=tuple([*problems, *ledger.problems()]),
         fix=fix,
+        stages=tuple(ledger.stages),
     )

@@ -90,7 +90,7 @@ class Int8Interpreter:
         self._input, self._output = input_port(read), output_port(read)
         self.input_quantization: QuantParams = self._input.quantization
         self.output_quantization: QuantParams = self._output.quantization
-        self._interpreter = _prepare(model, kernels, threads)
+        self._interpreter = prepare(model, kernels, threads)
         self._in_index = self._interpreter.get_input_details()[0]["index"]
         self._out_index = self._interpreter.get_output_details()[0]["index"]
 
@@ -126,7 +126,11 @@ class Int8Interpreter:
         return outputs
 
 
-def _prepare(model: bytes, kernels: Kernels, threads: int) -> Any:
+def prepare(model: bytes, kernels: Kernels, threads: int) -> Any:
+    """Gives LiteRT's interpreter of a model, int8 or float, its tensors allocated.
+
+    Raises: ModelError (exit 3) where LiteRT refuses it.
+    """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     resolvers = [OpResolverType.BUILTIN_REF]
@@ -134,7 +138,7 @@ def _prepare(model: bytes, kernels: Kernels, threads: int) -> Any:
         resolvers = [OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES]
     for resolver in resolvers:
         try:
-            with _quiet_stderr():
+            with quiet_stderr():
                 # content, not a path: LiteRT verifies the flatbuffer only then
                 interpreter = Interpreter(
                     model_content=model, num_threads=threads, experimental_op_resolver_type=resolver
@@ -149,7 +153,7 @@ def _prepare(model: bytes, kernels: Kernels, threads: int) -> Any:
 
 
 @contextmanager
-def _quiet_stderr() -> Iterator[None]:
+def quiet_stderr() -> Iterator[None]:
     """Keeps LiteRT's own lines about delegates off the user's terminal; it has no switch for them."""
     saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

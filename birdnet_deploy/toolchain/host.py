@@ -27,7 +27,7 @@ _FLAGS = (
     "-Icore",
     "-Igenerated",
 )
-_HEADERS = ("core/*.h", "generated/frontend_config.h")
+_HEADERS = ("core/*.h", "core/prologue/*.h", "generated/frontend_config.h", "generated/prologue*.h")
 _TIMEOUT_S = 300.0
 
 

@@ -1,22 +1,18 @@
 #include "app.h"
 
 #include "app_config.h"
-#include "frontend.h"
-#include "frontend_config.h"
+#include "input.h"
 #include "labels.h"
 #include "log.h"
 #include "network.h"
 #include "port.h"
 #include "report.h"
+#include "stages.h"
 #include "topk.h"
 #include "wav.h"
 #include "windows.h"
 
-_Static_assert(APP_WINDOW == FRONTEND_WINDOW, "the frontend takes another window than the application reads");
-_Static_assert(APP_INPUT_SIZE == FRONTEND_SIZE, "the network takes another tensor than the frontend gives");
-
 static int16_t app_pcm[APP_WINDOW];
-static float app_features[FRONTEND_SIZE];
 
 static void log_start(void)
 {
@@ -87,9 +83,10 @@ static int run_window(const struct wav *wav, struct report_inference *inference,
     uint64_t begin = 0;
     uint64_t middle = 0;
     uint64_t end = 0;
-    inference->timed = port_clock_us(&begin);
-    frontend_run(app_pcm, app_features);
-    frontend_quantize(app_features, network_input());
+    struct input_times times = {0};
+    stages_begin(inference->file, inference->window);
+    inference->timed = port_clock_us(&begin) && !app_stages(); /* records in between would count */
+    input_fill(app_pcm, &times);
     (void)port_clock_us(&middle);
     status = network_run();
     (void)port_clock_us(&end);
@@ -98,7 +95,8 @@ static int run_window(const struct wav *wav, struct report_inference *inference,
         return status;
     }
     inference->outputs = network_output();
-    inference->frontend_us = middle - begin;
+    inference->frontend_us = times.frontend - begin;
+    inference->prologue_us = times.prologue - times.frontend;
     inference->network_us = end - middle;
     report_inference(inference);
     return BN_OK;
@@ -143,9 +141,20 @@ static uint32_t run_file(const char *name)
     return windows;
 }
 
+static bool card_asks_for_stages(void)
+{
+    uint32_t size = 0;
+    if (port_storage_open(STAGES_FILE, &size) != BN_OK) {
+        return false;
+    }
+    port_storage_close();
+    return true;
+}
+
 void app_run(void)
 {
     port_init();
+    app_set_stages(card_asks_for_stages());
     report_hello();
     log_start();
     uint32_t windows = 0;

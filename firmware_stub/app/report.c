@@ -5,8 +5,8 @@
 #include "record.h"
 #include "topk.h"
 
-/* The longest JSON is either an inf record or one of the others, which stay below 512 bytes. */
-#define REPORT_JSON_MAX (512 + 2 * APP_CLASSES + 6 * APP_TOP_K)
+/* The longest JSON is either an inf record or one of the others, which stay below 768 bytes. */
+#define REPORT_JSON_MAX (768 + 2 * APP_CLASSES + 6 * APP_TOP_K)
 _Static_assert(REPORT_JSON_MAX <= RECORD_JSON_MAX, "the outputs do not fit into one record");
 _Static_assert(APP_TOP_K >= 1 && APP_TOP_K <= APP_CLASSES && APP_CLASSES <= UINT16_MAX, "APP_TOP_K is out of range");
 
@@ -26,6 +26,10 @@ void report_hello(void)
     json_string(&record.json, "fw", APP_FIRMWARE);
     json_string(&record.json, "model", APP_MODEL_SHA256);
     json_string(&record.json, "lock", APP_LOCK_SHA256);
+#ifdef APP_PROLOGUE
+    json_string(&record.json, "npu", APP_NPU_SHA256);
+    json_string(&record.json, "prologue", APP_PROLOGUE_SHA256);
+#endif
     json_hex32(&record.json, "boot", port_boot_id());
     json_uint(&record.json, "classes", APP_CLASSES);
     json_number(&record.json, "scale", APP_OUTPUT_SCALE_TEXT);
@@ -49,11 +53,30 @@ void report_inference(const struct report_inference *inference)
     if (inference->timed) {
         json_object_begin(&record.json, "us");
         json_uint(&record.json, "fe", inference->frontend_us);
+#ifdef APP_PROLOGUE
+        json_uint(&record.json, "pro", inference->prologue_us);
+#endif
         json_uint(&record.json, "nn", inference->network_us);
         json_object_end(&record.json);
     } else {
         json_null(&record.json, "us");
     }
+    (void)record_send(&record);
+}
+
+void report_stage(const char *file, uint32_t window, const char *name, const struct stage *stage)
+{
+    struct record record = report_begin("stage");
+    json_string(&record.json, "file", file);
+    json_uint(&record.json, "win", window);
+    json_string(&record.json, "name", name);
+    json_string(&record.json, "dtype", stage->dtype);
+    json_uint(&record.json, "count", stage->count);
+    json_hex32(&record.json, "crc32", stage->crc);
+    json_hex_bytes(&record.json, "min", stage->min, stage->width);
+    json_hex_bytes(&record.json, "max", stage->max, stage->width);
+    json_hex_bytes(&record.json, "sum", stage->sum, sizeof stage->sum);
+    json_hex_bytes(&record.json, "first", stage->first, stage->firsts * stage->width);
     (void)record_send(&record);
 }
 

@@ -5,19 +5,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "stage.h"
+
 /* One window of one recording; times in microseconds. */
 struct report_inference {
     const char *file;
     uint32_t window;
     uint32_t start; /* in samples */
     const int8_t *outputs;
-    bool timed; /* frontend_us and network_us mean something */
+    bool timed; /* the times mean something */
     uint64_t frontend_us;
+    uint64_t prologue_us; /* told where the model has a prologue */
     uint64_t network_us;
 };
 
 void report_hello(void);
 void report_inference(const struct report_inference *inference);
+/* What an intermediate tensor of a window holds. */
+void report_stage(const char *file, uint32_t window, const char *name, const struct stage *stage);
 /* What went wrong with a file: a negative BN_E* and a reason for people. */
 void report_error(const char *file, int code, const char *reason);
 void report_bye(uint32_t windows);

@@ -145,7 +145,7 @@ def test_an_activation_in_the_graph_is_not_left_to_the_firmware(tflite_models: P
 @pytest.mark.parametrize(
     ("name", "code", "text"),
     [
-        ("float_io", 3, "not full int8, its input is float32"),
+        ("float", 3, "not full int8, its input is float32"),
         ("dynamic", 3, "(FULLY_CONNECTED) has the dynamic shape [-1, 8]"),
         ("int16", 3, "its input is int16"),
         ("reverse", 3, "(REVERSE_V2) has no kernel"),

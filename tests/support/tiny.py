@@ -20,9 +20,12 @@ from birdnet_deploy.audio.frontend import features_of_pcm
 from birdnet_deploy.audio.quantize import quantize_input
 from birdnet_deploy.bundle import open_bundle
 from birdnet_deploy.codegen.frontend_tables import frontend_files
+from birdnet_deploy.codegen.prologue import generate_prologue
 from birdnet_deploy.model.config import ModelConfig
 from birdnet_deploy.project.generate import generate_project
 from birdnet_deploy.project.open import open_project
+from birdnet_deploy.prologue.file import write_prologue
+from birdnet_deploy.prologue.graph import Prologue
 
 RATE = 8000
 WINDOW = 64
@@ -125,10 +128,24 @@ def write_bundle(folder: Path, labels: tuple[str, ...] = LABELS) -> Path:
 
 def make_project(folder: Path, labels: tuple[str, ...] = LABELS, **options: int) -> Project:
     """Gives the tiny project, rendered into ``folder``."""
-    bundle = open_bundle(write_bundle(folder.with_name(f"{folder.name}_bundle"), labels))
+    return _rendered(folder, labels, None, **options)
+
+
+def make_prologue_project(folder: Path, prologue: Prologue) -> Project:
+    """Gives the tiny project with float layers between frontend and network; the network's scale stays."""
+    return _rendered(folder, LABELS, prologue)
+
+
+def _rendered(folder: Path, labels: tuple[str, ...], prologue: Prologue | None, **options: int) -> Project:
+    path = write_bundle(folder.with_name(f"{folder.name}_bundle"), labels)
+    if prologue is not None:
+        (path / "model_npu.tflite").write_bytes(b"tiny too")
+        write_prologue(path / "prologue.npz", prologue)
+    bundle = open_bundle(path)
     folder.mkdir()
     frontend = frontend_files(bundle.config, INPUT_SCALE, 0)
-    generate_project(bundle, "qemu-an547", tiny_network(labels), frontend, folder, **options)
+    generated = None if prologue is None else generate_prologue(prologue, INPUT_SCALE, 0)
+    generate_project(bundle, "qemu-an547", tiny_network(labels), frontend, folder, prologue=generated, **options)
     return open_project(folder)
 
 
@@ -137,7 +154,7 @@ def compile_host_app(project: Project, port: Path, app: Path, *flags: str) -> Pa
     folder = project.path
     shutil.copytree(port, folder / "port/host", dirs_exist_ok=True)
     includes = [f"-I{name}" for name in ("app", "core", "core/nn", "port", "port/host", "generated")]
-    patterns = ("app/*.c", "core/*.c", "core/nn/*.c", "port/host/*.c", "generated/*.c")
+    patterns = ("app/*.c", "core/*.c", "core/nn/*.c", "core/prologue/*.c", "port/host/*.c", "generated/*.c")
     sources = [str(path.relative_to(folder)) for pattern in patterns for path in sorted(folder.glob(pattern))]
     command = [
         "cc", "-std=gnu11", "-O1", "-g", "-ffp-contract=off", "-fno-math-errno",

@@ -112,12 +112,33 @@ def test_what_evaluates_never_calibrates_even_when_folders_overlap(folder: Path)
         collect_windows(folder, CONFIG, evaluation=folder)
 
 
-def test_copies_on_both_sides_are_told(folder: Path, tmp_path: Path) -> None:
+def test_a_copy_of_what_evaluates_never_calibrates(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     shutil.copy(folder / "label 0" / "3.wav", other / "copy.wav")
     collected = collect_windows(folder, CONFIG, evaluation=other)
-    assert any("not independent: copy.wav" in warning for warning in collected.warnings)
+    assert "label 0/3.wav" not in files(collected, "calibration")
+    assert collected.warnings == ("label 0/3.wav would also evaluate and was left out of calibration",)
+
+
+def test_copies_in_one_folder_are_on_one_side(folder: Path) -> None:
+    before = collect_windows(folder, CONFIG)
+    evaluating, calibrating = files(before, "evaluation")[0], files(before, "calibration")[0]
+    for number in range(6):  # whatever the hashes of their own names say
+        shutil.copy(folder / evaluating, folder / f"z{number}.wav")
+        shutil.copy(folder / calibrating, folder / f"y{number}.wav")
+    after = collect_windows(folder, CONFIG)
+    assert {f"z{number}.wav" for number in range(6)} < set(files(after, "evaluation"))
+    assert {f"y{number}.wav" for number in range(6)} < set(files(after, "calibration"))
+    assert not after.warnings
+
+
+def test_copies_of_one_recording_are_told_where_there_is_nothing_else(tmp_path: Path) -> None:
+    first = recording(tmp_path / "a.wav", 1, seed=1)
+    shutil.copy(first, tmp_path / "b.wav")
+    collected = collect_windows(tmp_path, CONFIG)
+    assert len(collected.calibration) == len(collected.evaluation) == 1
+    assert any("not independent" in warning for warning in collected.warnings)
 
 
 def test_unreadable_and_silent_recordings_are_skipped_and_counted(folder: Path) -> None:
@@ -140,7 +161,7 @@ def test_unreadable_and_silent_recordings_are_skipped_and_counted(folder: Path) 
         "2 recordings skipped: empty.flac (cannot be decoded (it is empty)), label 0/broken.wav"
         in collected.warnings[0]
     )
-    assert collected.warnings[1] == "10 constant (silent) windows skipped"
+    assert collected.warnings[1] == "10 silent windows skipped"
     with pytest.raises(AudioError, match=r"empty\.flac"):
         collect_windows(folder, CONFIG, strict=True)
 
@@ -195,16 +216,54 @@ def test_too_many_windows_are_thinned_evenly_over_labels_files_and_time(tmp_path
     assert sum(used.values()) == len(collected.calibration) == 21
     assert used["c/short.wav"] == 1 and used["a/long.wav"] == 10
     assert sorted(used[f"b/{number}.wav"] for number in range(4)) == [2, 2, 3, 3]
-    starts = [ref.start for ref in collected.calibration.refs if ref.file == "a/long.wav"]
-    gaps = np.diff([0, *starts, 60 * RATE])
-    assert gaps.max() <= 2 * gaps.min() + N
+
+
+def test_of_a_long_recording_the_loudest_and_ever_quieter_windows_are_taken(tmp_path: Path) -> None:
+    random = np.random.default_rng(5)
+    level = 0.001 * 1.5 ** random.permutation(16).astype(np.float64)  # one second each, no two alike
+    sound = np.repeat(level, RATE) * random.uniform(-0.5, 0.5, 16 * RATE) + 0.3  # an offset is no sound
+    soundfile.write(tmp_path / "long.wav", sound, RATE, subtype="PCM_16")
+    collected = collect_windows(tmp_path / "long.wav", CONFIG, max_windows=4)
+    pcm = read_pcm16(tmp_path / "long.wav", RATE).astype(np.float64)
+    energies = {start: pcm[start : start + N].var() for start in range(0, 15 * RATE + 1, N // 2)}
+    ranked = sorted(energies, key=lambda start: -energies[start])
+    assert [ref.start for ref in collected.calibration.refs] == sorted(ranked[i * len(ranked) // 4] for i in range(4))
+    assert ranked[0] in {ref.start for ref in collected.calibration.refs}
+
+
+def test_energy_is_the_variance_exactly() -> None:
+    samples = np.array([-32768, 32767, 5, 5, -7], np.int16)
+    assert survey.energy(samples) == pytest.approx(samples.astype(np.float64).var(), rel=1e-14)
+    assert survey.energy(np.full(66150, -32768, np.int16)) == 0.0
+
+
+def test_dither_is_silence_however_the_model_compresses(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    sound = np.concatenate([random.integers(-1, 2, 2 * RATE), random.integers(-12, 13, 2 * RATE)]).astype(np.int16)
+    soundfile.write(tmp_path / "a.wav", sound, RATE, subtype="PCM_16")
+    for compression in ("none", "sqrt", "log"):
+        collected = collect_windows(tmp_path / "a.wav", CONFIG.with_(input_compression=compression))
+        assert [ref.start for ref in collected.calibration.refs] == [3 * N // 2, 2 * N, 5 * N // 2, 3 * N]
+        assert collected.manifest["counts"]["silent_windows"] == 3
+
+
+def test_one_long_recording_does_not_outweigh_the_others_that_evaluate(folder: Path) -> None:
+    evaluating = files(collect_windows(folder, CONFIG), "evaluation")
+    recording(folder / evaluating[0], 60, seed=77)
+    collected = collect_windows(folder, CONFIG)
+    used = {entry["file"]: entry for entry in collected.manifest["files"] if entry["role"] == "evaluation"}
+    assert sorted(used) == evaluating
+    assert used[evaluating[0]]["windows"] == 12 and used[evaluating[0]]["usable_windows"] == 119
+    named = collect_windows(folder, CONFIG, evaluation=folder / evaluating[0])
+    assert len(named.evaluation) == 119  # recordings that are named are taken whole
 
 
 def test_the_limit_of_one_and_a_limit_of_none(folder: Path) -> None:
-    collected = collect_windows(folder, CONFIG, max_windows=1)
-    assert (len(collected.calibration), len(collected.evaluation)) == (1, 1)
-    with pytest.raises(ValueError, match="at least 1"):
-        collect_windows(folder, CONFIG, max_windows=0)
+    collected = collect_windows(folder, CONFIG, max_windows=1, max_evaluation=2)
+    assert (len(collected.calibration), len(collected.evaluation)) == (1, 2)
+    for limits in ({"max_windows": 0}, {"max_evaluation": 0}):
+        with pytest.raises(ValueError, match="at least 1"):
+            collect_windows(folder, CONFIG, **limits)
 
 
 def test_the_manifest_is_json_without_an_absolute_path(folder: Path) -> None:
@@ -219,6 +278,9 @@ def test_the_manifest_is_json_without_an_absolute_path(folder: Path) -> None:
     assert manifest["counts"]["unreadable_files"] == 1
     assert (manifest["window"], manifest["hop"], manifest["sample_rate"]) == (N, N // 2, RATE)
     assert manifest["synthetic"] is False
+    assert entry["starts"] == "0 4000 8000 12000"
+    digest = hashlib.sha256(collected.calibration.pcm.tobytes()).hexdigest()
+    assert manifest["windows_sha256"]["calibration"] == digest
 
 
 def test_same_recordings_elsewhere_give_the_same_windows_and_manifest(folder: Path, tmp_path: Path) -> None:
@@ -267,6 +329,8 @@ def test_synthetic_windows_are_seeded_marked_and_full_of_sound() -> None:
 @pytest.mark.shared
 def test_the_shared_recordings_give_210_windows(shared: Path) -> None:
     collected = collect_windows(shared / "audio", ModelConfig(22050, 3, "hybrid", 256))
-    assert len(collected.calibration) + len(collected.evaluation) == 210
+    entries = collected.manifest["files"]
+    assert sum(entry["usable_windows"] for entry in entries) == 210
     assert not {ref.file for ref in collected.calibration.refs} & {ref.file for ref in collected.evaluation.refs}
+    assert max(entry["windows"] for entry in entries if entry["role"] == "evaluation") == 12
     assert not collected.warnings

@@ -29,7 +29,8 @@ def test_int16_windows_calibrate(tmp_path: Path, name: str) -> None:
     assert np.array_equal(collected.calibration.pcm, PCM)
     assert [(ref.file, ref.start) for ref in collected.calibration.refs] == [(name, 8000 * i) for i in range(5)]
     assert len(collected.evaluation) == 0 and collected.warnings
-    assert np.array_equal(collect_windows(path, CONFIG, max_windows=2).calibration.pcm, PCM[[1, 3]])
+    loudest = np.argsort(-PCM.astype(float).var(axis=1))[[0, 2]]
+    assert np.array_equal(collect_windows(path, CONFIG, max_windows=2).calibration.pcm, PCM[sorted(loudest)])
 
 
 def test_constant_rows_are_skipped_and_one_file_can_evaluate_another(tmp_path: Path) -> None:

@@ -1,0 +1,242 @@
+"""Where the network may be cut between CPU and NPU, what each cut costs and keeps, and which one is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from birdnet_deploy.errors import GatesNotMet, UsageError
+from birdnet_deploy.quantization.judge import Judge, run_int8
+from birdnet_deploy.quantization.metrics import rounded, wilson
+from birdnet_deploy.quantization.options import (
+    AUTO,
+    AUTO_MIN_AGREEMENT,
+    AUTO_MIN_COSINE,
+    AUTO_MISSES,
+    NONE,
+    QuantizeOptions,
+)
+from birdnet_deploy.quantization.prepare import Prepared
+from birdnet_deploy.support.progress import Progress, Silent
+from birdnet_deploy.tflite.cut import articulation_tensors, cut_model
+from birdnet_deploy.tflite.floats import read_once, run_float
+from birdnet_deploy.tflite.macs import count_macs
+from birdnet_deploy.tflite.model import TfliteModel
+
+_SHORT = {"stem_relu": "stem"}
+INSTRUCTIONS_PER_MAC = 4.0  # of the generated float C on the emulated Cortex-M55
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A place where the network becomes two: a tensor of the float graph, its ``shape`` without batch."""
+
+    name: str
+    tensor: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class FrontierPoint:
+    """One cut: what it puts on the CPU, and how well int8 behind it keeps what float heard on held-out folds.
+
+    ``cut`` None stands for ``none``. ``worst_window`` is an index of the calibration windows. ``confident_*`` count
+    windows with a float score above 0.25, with the 95 % Wilson interval of their agreement.
+    """
+
+    cut: Cut | None
+    cpu_macs: int
+    npu_macs: int
+    cosine_mean: float
+    cosine_p5: float
+    cosine_min: float
+    windows: int
+    agreed: int
+    confident_windows: int
+    confident_agreed: int
+    confident_interval: tuple[float, float]
+    worst_window: int
+    within_budget: bool
+    meets: bool
+
+    @property
+    def name(self) -> str:
+        """``none`` or the name of the cut."""
+        return NONE if self.cut is None else self.cut.name
+
+    @property
+    def cpu_instructions(self) -> int:
+        """An estimate of the instructions of the prologue for one window."""
+        return round(self.cpu_macs * INSTRUCTIONS_PER_MAC)
+
+    def to_json(self) -> dict[str, Any]:
+        """Gives the fields as JSON, with name and instructions."""
+        return {"name": self.name, **asdict(self), "cpu_instructions": self.cpu_instructions}
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What held-out windows must reach; ``misses`` confident windows are forgiven. None is no gate."""
+
+    min_cosine: float | None
+    min_agreement: float | None
+    misses: int = 0
+
+    def met(self, cosine: float, agreed: int, windows: int) -> bool:
+        """Says whether a mean cosine and a confident agreement pass."""
+        if self.min_cosine is not None and cosine < self.min_cosine:
+            return False
+        if self.min_agreement is None or windows - agreed <= self.misses:
+            return True
+        return agreed >= self.min_agreement * windows
+
+
+def gates_of(options: QuantizeOptions) -> Gates:
+    """Gives the gates that were asked for; ``auto`` has some of its own."""
+    cosine, agreement = options.min_cosine, options.min_agreement
+    if options.prologue != AUTO:
+        return Gates(cosine, agreement)
+    misses = AUTO_MISSES if agreement is None else 0
+    return Gates(
+        AUTO_MIN_COSINE if cosine is None else cosine, AUTO_MIN_AGREEMENT if agreement is None else agreement, misses
+    )
+
+
+def find_cuts(model: bytes, layers: Mapping[str, str]) -> tuple[Cut, ...]:
+    """Gives the cuts of a float ``.tflite``, cheapest first; ``layers`` has the tensor of each Keras layer.
+
+    ``frontend`` is the output of the AudioFrontendLayer, ``stem`` that of the stem's activation, others have the name
+    of the first layer whose output they are.
+    """
+    read = read_once(model)
+    names: dict[str, str] = {}
+    for layer, tensor in layers.items():
+        names.setdefault(tensor, layer)
+    cuts = []
+    for index in articulation_tensors(read):
+        place = read.tensors[index]
+        if place.name in names:
+            cuts.append(Cut(_SHORT.get(names[place.name], names[place.name]), place.name, place.shape[1:]))
+    return tuple(cuts)
+
+
+def split_at(model: bytes, cut: Cut, plain: bytes | None = None) -> tuple[bytes, bytes]:
+    """Gives the float models before and behind a cut.
+
+    ``plain`` is the same graph without planes: it gives the part before, unless the cut is at the planes themselves.
+    """
+    read, index = _find(model, cut)
+    behind = cut_model(model, (index,), read.outputs)
+    if plain is not None:
+        other, place = _find(plain, cut)
+        if other.tensors[place].shape == read.tensors[index].shape:
+            return cut_model(plain, other.inputs, (place,)), behind
+    return cut_model(model, read.inputs, (index,)), behind
+
+
+def _find(model: bytes, cut: Cut) -> tuple[TfliteModel, int]:
+    read = read_once(model)
+    return read, next(tensor.index for tensor in read.tensors if tensor.name == cut.tensor)
+
+
+def measure_frontier(
+    prepared: Prepared, windows: Floats, judge: Judge, options: QuantizeOptions, progress: Progress | None = None
+) -> tuple[FrontierPoint, ...]:
+    """Gives ``none`` and, as far as asked for, the cuts; each fold is judged by a model of the other folds' ranges.
+
+    Nothing is measured where neither a cut nor a gate was asked for.
+
+    Raises: UsageError (exit 2) where the named cut does not exist.
+    """
+    if options.prologue == NONE and not options.frontier and gates_of(options) == Gates(None, None):
+        return ()
+    progress = progress or Silent()
+    cuts = find_cuts(prepared.model, prepared.layers)
+    chosen: Sequence[Cut] = ()
+    if options.prologue == AUTO or options.frontier:
+        chosen = cuts
+    elif options.prologue != NONE:
+        chosen = [cut for cut in cuts if cut.name == options.prologue]
+        if not chosen:
+            known = ", ".join(cut.name for cut in cuts)
+            raise UsageError(
+                f"there is no layer {options.prologue!r} to cut at", where="--prologue", fix=f"use {known}"
+            )
+    named = options.prologue not in (AUTO, NONE)
+    points = [_measure(prepared, None, windows, judge, options)]
+    for cut in chosen:
+        prefix, _ = split_at(prepared.model, cut, prepared.plain)
+        if not named and count_macs(prefix, sparse=True).total > options.max_cpu_macs:
+            break
+        progress.step(f"measuring the cut after {cut.name}")
+        points.append(_measure(prepared, cut, windows, judge, options))
+    return tuple(points)
+
+
+def _measure(
+    prepared: Prepared, cut: Cut | None, windows: Floats, judge: Judge, options: QuantizeOptions
+) -> FrontierPoint:
+    model, values, cpu_macs = prepared.model, windows, 0
+    if cut is not None:
+        prefix, model = split_at(prepared.model, cut, prepared.plain)
+        values = run_float(prefix, windows)
+        cpu_macs = count_macs(prefix, sparse=True).total
+
+    def of_fold(fold: int, rows: NDArray[np.int64]) -> Floats:
+        return run_int8(prepared.quantize(model, without=judge.left_out(fold)), values[rows])
+
+    whole = prepared.whole if cut is None else None
+    outputs = judge.held_out(of_fold) if whole is None else run_int8(whole, windows)
+    cosines, agrees, sure = judge.cosines(outputs), judge.agrees(outputs), judge.confident
+    mean, agreed, confident = float(cosines.mean()), int(agrees[sure].sum()), int(sure.sum())
+    low, high = wilson(agreed, confident)
+    return FrontierPoint(
+        cut=cut,
+        cpu_macs=cpu_macs,
+        npu_macs=count_macs(model).total,
+        cosine_mean=rounded(mean),
+        cosine_p5=rounded(np.percentile(cosines, 5)),
+        cosine_min=rounded(cosines.min()),
+        windows=len(cosines),
+        agreed=int(agrees.sum()),
+        confident_windows=confident,
+        confident_agreed=agreed,
+        confident_interval=(rounded(low), rounded(high)),
+        worst_window=int(cosines.argmin()),
+        within_budget=cpu_macs <= options.max_cpu_macs,
+        meets=gates_of(options).met(mean, agreed, confident),
+    )
+
+
+def choose_cut(points: Sequence[FrontierPoint], options: QuantizeOptions) -> Cut | None:
+    """Gives the cheapest cut that meets the gates within the budget, or the one that was named; None is ``none``.
+
+    Raises: GatesNotMet (exit 4), which carries the frontier, where there is none.
+    """
+    if options.prologue == AUTO:
+        candidates = [point for point in points if point.within_budget]
+    else:
+        candidates = [point for point in points if point.name == options.prologue]
+    if not points:
+        return None
+    for point in sorted(candidates, key=lambda point: point.cpu_macs):
+        if point.meets:
+            return point.cut
+    gates, best = gates_of(options), max(candidates, key=lambda point: point.cosine_mean)
+    what = f"cosine {best.cosine_mean} and confident agreement {best.confident_agreed} of {best.confident_windows}"
+    wanted = " and ".join(
+        f"{name} {value}"
+        for name, value in (("cosine", gates.min_cosine), ("agreement", gates.min_agreement))
+        if value is not None
+    )
+    raise GatesNotMet(
+        f"no cut meets the gates ({wanted}); the best, {best.name}, has {what}",
+        frontier=tuple(point.to_json() for point in points), where="--prologue",
+        fix="allow more with --max-cpu-macs, lower the gates, or calibrate on more varied recordings",
+    )  # fmt: skip

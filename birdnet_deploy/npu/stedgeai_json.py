@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -149,6 +148,6 @@ def _optional(data: Mapping[str, Any], name: str) -> int | None:
 
 def _real(data: Mapping[str, Any], name: str) -> float:
     value = data.get(name)
-    if not isinstance(value, int | float) or isinstance(value, bool) or math.isnan(value) or abs(value) >= _MOST:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _MOST:  # NaN too
         raise _Wrong(f"{name} is {str(value)[:40]!r}, not a number")
     return float(value)

@@ -125,6 +125,11 @@ def test_the_folder_above_and_single_files_do(folder: Path, tmp_path_factory: py
         ("network_c_info.json", b'{"memory_pools": [{"id": 1, "used_size_bytes": -4}]}', "used_size_bytes is '-4'"),
         ("network_c_info.json", b'{"memory_pools": [{"id": 1e400}]}', "id is 'inf'"),
         ("network_c_info.json", b'{"aton_execution_time": [{"duration_ms": NaN}]}', "duration_ms is 'nan'"),
+        (
+            "network_c_info.json",
+            b'{"aton_execution_time": [{"duration_ms": 1' + b"0" * 400 + b"}]}",
+            "duration_ms is '10000",
+        ),
         ("network_generate_report.txt", b"nothing of ST", "not a report of stedgeai"),
         ("network_generate_report.txt", report()[:300].encode(), "ends before its table of layers"),
     ],

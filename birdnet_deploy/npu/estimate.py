@@ -61,12 +61,12 @@ def estimate(graph: Graph, target: Target) -> dict[str, Any]:
     plan = plan_memory(graph, target.activations)
     on_npu = target.processor == "npu"
     flash = _flash(graph) if on_npu else None
-    latency = None
+    latency, shares = None, _time_shares(layers) if on_npu else [None] * len(layers)
     if flash is not None and moved:
         error = _known()["weights"]["error"]
         latency = estimate_latency(flash["bytes"], moved, len(moving), weights_error=error)
     return {
-        "layers": [asdict(layer) for layer in layers],
+        "layers": [{**asdict(layer), "time_share": share} for layer, share in zip(layers, shares, strict=True)],
         "macs": sum(layer.macs for layer in layers),
         "moved_bytes": moved,
         "largest_layer_bytes": largest,
@@ -90,6 +90,17 @@ def layers_of(graph: Graph) -> tuple[Layer, ...]:
         for op in graph.model.operators
         if op.outputs
     )  # fmt: skip
+
+
+def _time_shares(layers: Sequence[Layer]) -> list[float | None]:
+    """Gives the part of the estimated time that each layer takes; they sum to 1."""
+    fit = read_fit()
+    times = [
+        0.0 if layer.where == "view" else fit.predict(layer.weight_bytes, layer.read_bytes + layer.written_bytes)
+        for layer in layers
+    ]
+    total = sum(times) or 1.0
+    return [round(time / total, 4) for time in times]
 
 
 def _inputs(graph: Graph, op: Operator) -> list[Tensor]:
@@ -181,6 +192,6 @@ def _notes(layers: Sequence[Layer], plan: Sequence[Planned], latency: Latency | 
         yield f"{software} operators run in software or not at all, which the fit does not cover: expect more"
     for place in latency.places:
         if not place.inside:
-            yield f"outside the fit: {place.what} {place.value:.3g}, rows from {place.low:.3g} to {place.high:.3g}"
+            yield f"outside the fit: {place}"
     if sum(layer.where != "view" for layer in layers) < read_fit().ranges["layers"][0]:
         yield "few layers pay for their start: published nets of one layer took 1.5 to 4.4 times the estimate"

@@ -14,6 +14,13 @@ from typing import Any
 
 _FILE = Path(__file__).with_name("latency.toml")
 _MB = 1e6
+_PLACES = {
+    "weights_mb": "{} MB of weights, the rows have {} to {}",
+    "moved_mb": "layers move {} MB, those of the rows {} to {}",
+    "weight_share": "weights take {} of the time, in the rows {} to {}",
+    "layers": "{} layers, the rows have {} to {}",
+    "ms": "{} ms, the rows take {} to {}",
+}
 Range = tuple[float, float]
 
 
@@ -61,6 +68,9 @@ class Place:
     def inside(self) -> bool:
         """Says whether the rows of the fit cover the value."""
         return self.low <= self.value <= self.high
+
+    def __str__(self) -> str:
+        return _PLACES[self.what].format(*(f"{number:.3g}" for number in (self.value, self.low, self.high)))
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,9 @@ def test_every_layer_has_its_costs() -> None:
     assert (dense.macs, dense.weight_bytes) == (10240, 10240)
     assert [layer.where for layer in (conv, add, view, dense)] == ["hw", "hw", "view", "hw"]
     assert conv.name == "stem"
+    shares = [layer["time_share"] for layer in estimate(small_graph(), NPU)["layers"]]
+    assert sum(shares) == pytest.approx(1, abs=1e-3)
+    assert shares[2] == 0 < shares[1] < shares[0] < shares[3]
 
 
 def test_the_sums_are_what_the_fit_is_made_of() -> None:
@@ -53,7 +56,7 @@ def test_the_sums_are_what_the_fit_is_made_of() -> None:
 def test_a_tiny_net_is_said_to_lie_outside_the_fit() -> None:
     found = estimate(small_graph(), NPU)
     assert not found["latency"]["inside_fit"]
-    assert any(note.startswith("outside the fit: layers 3, rows from 13 to 64") for note in found["notes"])
+    assert any(note == "outside the fit: 3 layers, the rows have 13 to 64" for note in found["notes"])
     assert any("1.5 to 4.4 times" in note for note in found["notes"])
 
 

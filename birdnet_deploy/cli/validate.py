@@ -48,6 +48,8 @@ def command(
     result = pipeline.validate(path, target=target, select=_ids(selected), ignore=_ids(ignored), profile=profile)
     if measured is not None:
         result = _with_measured(result, measured)
+    if layers and result.summary.get("estimate") and not result.summary["estimate"]["flash"]:
+        result = _with_engine(result, path)
     artifact = str(result.summary.get("path", path or "."))
     report = Report(result, artifact, statistics=statistics, layers=layers)
     if output is None:
@@ -82,6 +84,21 @@ def _with_measured(result: ValidationResult, folder: Path) -> ValidationResult:
     if not folder.exists():
         raise UsageError("no such file or folder", where=folder, fix="name the output folder of stedgeai")
     return replace(result, summary={**result.summary, "measured": read_stedgeai(folder).to_json()})
+
+
+def _with_engine(result: ValidationResult, path: Path | None) -> ValidationResult:
+    """Adds the plan of the generated C engine, which computes where there is no NPU."""
+    from dataclasses import replace
+
+    from birdnet_deploy.errors import ModelError
+    from birdnet_deploy.npu.request import plan_engine
+    from birdnet_deploy.settings import find_settings
+
+    try:
+        engine = plan_engine(path, find_settings())
+    except ModelError as error:
+        engine = {"problem": error.what}
+    return replace(result, summary={**result.summary, "engine": engine})
 
 
 def _for_terminal(report: Report) -> Report:

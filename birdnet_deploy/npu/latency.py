@@ -17,7 +17,7 @@ _MB = 1e6
 _PLACES = {
     "weights_mb": "{} MB of weights, the rows have {} to {}",
     "moved_mb": "layers move {} MB, those of the rows {} to {}",
-    "weight_share": "weights take {} of the time, in the rows {} to {}",
+    "weight_share": "weights take {} % of the time, in the rows {} to {} %",
     "layers": "{} layers, the rows have {} to {}",
     "ms": "{} ms, the rows take {} to {}",
 }
@@ -70,7 +70,8 @@ class Place:
         return self.low <= self.value <= self.high
 
     def __str__(self) -> str:
-        return _PLACES[self.what].format(*(f"{number:.3g}" for number in (self.value, self.low, self.high)))
+        unit = 100 if self.what == "weight_share" else 1
+        return _PLACES[self.what].format(*(f"{unit * number:.3g}" for number in (self.value, self.low, self.high)))
 
 
 @dataclass(frozen=True)

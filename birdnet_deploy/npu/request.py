@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from birdnet_deploy.bundle import is_bundle
-from birdnet_deploy.errors import UsageError
+from birdnet_deploy.errors import ModelError, UsageError
 from birdnet_deploy.npu.check import check_path, target_of
 from birdnet_deploy.npu.data import DEFAULT_TARGET, read_target
 from birdnet_deploy.npu.finding import Finding, ValidationResult
 from birdnet_deploy.npu.profile import Profile, parse_lowerings, read_profile
-from birdnet_deploy.npu.subject import is_run
+from birdnet_deploy.npu.subject import is_run, open_subject
 from birdnet_deploy.settings import Settings
 from birdnet_deploy.support.limited import run_limited
 
@@ -47,6 +48,23 @@ def validate_path(
     limit = _KERAS_TIMEOUT_S if found.suffix == ".keras" or found.is_dir() else _TIMEOUT_S
     answer = run_limited(work, name="reading the model", where=found, timeout_s=limit, memory_bytes=_MEMORY_BYTES)
     return ValidationResult(tuple(Finding(**row) for row in answer["findings"]), answer["summary"])
+
+
+def plan_engine(path: Path | None, settings: Settings) -> dict[str, Any]:
+    """Gives the kernel calls of the C engine for what ``validate`` judges, and the exact plan of its arena.
+
+    Raises: UsageError (exit 2); ModelError (3) where there is no int8 model, or an operator without a kernel.
+    """
+    from birdnet_deploy.codegen.network import generate_network  # the one place where npu/ asks the generator
+
+    subject = open_subject(path if path is not None else default_path(settings), read_target(DEFAULT_TARGET))
+    if "int8" not in subject.parts:
+        raise ModelError("there is no int8 model yet", where=subject.path, fix="validate the bundle that convert makes")
+    network = generate_network(subject.model)
+    return {
+        "arena_bytes": network.arena_bytes, "arena_lower_bound": network.arena_lower_bound,
+        "weight_bytes": network.weight_bytes, "steps": [asdict(step) for step in network.plan],
+    }  # fmt: skip
 
 
 def profile_of(settings: Settings, path: Path | None = None) -> Profile:

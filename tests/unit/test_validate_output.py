@@ -209,6 +209,7 @@ def test_measured_stands_beside_the_estimate() -> None:
     assert "measured: ST Edge AI Core 3.0.0-20426, from network_c_info.json\n" in shown
     flat = re.sub(" +", " ", shown)
     assert " weights 19,748 B 212,609 B\n" in flat
+    assert re.search(r"^ latency, these weights 0\.57 ms$", flat, re.MULTILINE)
     assert " epochs - 3, 1 in software: Softmax\n" in flat
     assert " pool npuRAM5 0 B 245,760 of 458,752 B\n" in flat
     assert "is it of this model? stedgeai counted 9 MAC" in shown
@@ -295,6 +296,18 @@ def test_what_stedgeai_measured_is_shown(tflite_models: Path, tmp_path: Path) ->
     data = json.loads(succeed("validate", path, "--measured", tmp_path, "--output-format", "json"))
     assert data["summary"]["measured"]["software_epochs"] == 1
     assert data["summary"]["estimate"]["layers"][0]["macs"] > 0
+
+
+def test_the_plan_of_the_engine_is_shown_where_it_computes(tflite_models: Path) -> None:
+    shown = succeed("validate", tflite_models / "good.tflite", "--target", "qemu-an547", "--layers")
+    found = re.search(r"^engine: arena ([\d,]+) B \(no plan needs less than ([\d,]+)\)", shown, re.MULTILINE)
+    assert found is not None, shown
+    assert found.group(1) == found.group(2)
+    assert re.search(r"^ ?\d+  CONV_2D +nn_conv +", shown, re.MULTILINE)
+    assert "its latency is not estimated" in shown
+    float_io = birdnet_deploy("validate", tflite_models / "float_io.tflite", "--target", "qemu-an547", "--layers")
+    assert "engine: no plan, the model's input is float32" in float_io.stdout
+    assert "engine:" not in succeed("validate", tflite_models / "good.tflite", "--layers")
 
 
 def test_known_rules_have_a_name_in_every_form() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from birdnet_deploy.npu.graph import printable
+from birdnet_deploy.npu.latency import read_fit
 
 Facts = Mapping[str, Any]
 _NAME_COLUMNS = 60
@@ -85,6 +86,34 @@ def layer_lines(estimate: Facts | None) -> Iterator[str]:
         yield ""
 
 
+def engine_lines(engine: Facts | None) -> Iterator[str]:
+    """Yields the kernel calls of the generated C engine and where they read and write in its arena."""
+    if not engine:
+        return
+    if "problem" in engine:
+        yield printable(f"engine: no plan, {engine['problem']}")
+        return
+    yield (
+        f"engine: arena {engine['arena_bytes']:,} B (no plan needs less than {engine['arena_lower_bound']:,}), "
+        f"constants {engine['weight_bytes']:,} B"
+    )
+    rows = [
+        (
+            str(step["operator"]), step["op"], step["kernel"], _offsets(step["input_offsets"]),
+            f"{step['output_offset']:,}", _offsets([step["scratch_offset"]]),
+        )
+        for step in engine["steps"]
+    ]  # fmt: skip
+    yield from _table(
+        ("#", "operator", "kernel", "reads at", "writes at", "scratch at"), rows, right=frozenset({0, 4, 5})
+    )
+    yield ""
+
+
+def _offsets(offsets: Sequence[int | None]) -> str:
+    return ", ".join("-" if offset is None else f"{offset:,}" for offset in offsets)
+
+
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[int]) -> Iterator[str]:
     widths = [max(len(row[i]) for row in (heads, *rows)) for i in range(len(heads))]
     for row in (heads, *rows):
@@ -106,12 +135,20 @@ def measured_lines(summary: Facts) -> Iterator[str]:
         ("weights", _size(flash and flash["bytes"]), _size(run["weight_bytes"])),
         ("activations", _size(ram and ram["median_bytes"]), _size(run["activation_bytes"])),
         ("latency", _ms(latency and latency["ms"]), _ms(run["latency_ms"])),
+        *_latency_of_the_weights(run, estimate),
         ("epochs", "-", _epochs(run)),
         *((f"pool {pool['name']}", _planned(estimate, pool["name"]), _pool(pool)) for pool in run["pools"]
           if pool["used_bytes"]),
     ]  # fmt: skip
     yield from (f"  {line}" for line in _table(("", "estimate", "measured"), rows, right=frozenset({1})))
     yield from (printable(f"  note: {note}") for note in (*run["notes"], *_doubts(run, estimate)))
+
+
+def _latency_of_the_weights(run: Facts, estimate: Facts) -> Iterator[tuple[str, str, str]]:
+    """Yields the estimate again with the weights as they were compiled, which are known now."""
+    if estimate.get("latency") and run["weight_bytes"]:
+        ms = read_fit().predict(run["weight_bytes"], estimate["moved_bytes"])
+        yield "latency, these weights", _ms(ms), ""
 
 
 def _doubts(run: Facts, estimate: Facts) -> Iterator[str]:

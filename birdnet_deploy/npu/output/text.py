@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from birdnet_deploy.npu.finding import Finding
 from birdnet_deploy.npu.graph import printable
 from birdnet_deploy.npu.output import Report
-from birdnet_deploy.npu.output.facts_text import estimate_lines, layer_lines, measured_lines, totals
+from birdnet_deploy.npu.output.facts_text import engine_lines, estimate_lines, layer_lines, measured_lines, totals
 from birdnet_deploy.npu.rules import BY_ID
 
 _COLOURS = {"error": "31", "warning": "33", "info": "36"}
@@ -25,6 +25,7 @@ def to_text(report: Report) -> str:
     lines += _wrapped(_lowered(report.summary.get("lowered", ())), report.width)
     if report.layers:
         lines += layer_lines(report.summary.get("estimate"))
+        lines += engine_lines(report.summary.get("engine"))
     lines += _wrapped(estimate_lines(report.summary), report.width)
     lines += measured_lines(report.summary)
     lines += _wrapped([totals(report.summary)], report.width)

@@ -13,7 +13,7 @@ from birdnet_deploy.npu.graph import Graph
 from birdnet_deploy.tflite.reader import Operator
 
 ALIGNMENT = 32  # a cache line of the Cortex-M55: what is cleaned or invalidated shares none
-MAX_BUFFERS = 1024  # the family has about 60; more is no model that fits
+MAX_BUFFERS = 512  # the family has about 60; more is no model that fits
 _VIEWS = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 
 
@@ -58,8 +58,9 @@ def buffers_of(graph: Graph) -> Iterator[Planned]:
     """Yields the buffers of a graph's activations, without places; a view is in its source's buffer."""
     owner: dict[int, int] = {}
     for op in graph.model.operators:
-        if is_view(op) and op.inputs and graph.is_activation(graph.model.tensors[op.inputs[0]]):
-            owner[op.outputs[0]] = owner.get(op.inputs[0], op.inputs[0])
+        source = op.inputs[0] if is_view(op) and op.inputs and op.outputs else -1
+        if source >= 0 and graph.is_activation(graph.model.tensors[source]):
+            owner[op.outputs[0]] = owner.get(source, source)
     members: dict[int, list[int]] = {}
     for tensor in graph.activations:
         members.setdefault(owner.get(tensor.index, tensor.index), []).append(tensor.index)

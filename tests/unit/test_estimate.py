@@ -102,6 +102,15 @@ def test_a_view_lies_in_its_source_and_dead_memory_is_used_again() -> None:
     assert sum(used_bytes(plan, pool) for pool in NPU.activations) == 2 * MAP  # the input's place is taken over
 
 
+def test_an_output_that_is_made_early_lives_to_the_end() -> None:
+    tensors = [tensor(i, (1, 320)) for i in range(5)]
+    graph = graph_of(tensors, [("ADD", (i, i), (i + 1,)) for i in range(4)], (1, 4))
+    plan = {buffer.tensors: buffer for buffer in plan_memory(graph, NPU.activations)}
+    assert plan[1,].last == 4
+    check_plan(list(plan.values()), NPU.activations)
+    assert not {plan[1,].offset} & {plan[later,].offset for later in (2, 3, 4)}
+
+
 def chain(sizes: Sequence[int], skips: Sequence[int]) -> Graph:
     """A chain of sums, each of which may read one that lies further back."""
     tensors = [tensor(i, (1, size)) for i, size in enumerate(sizes)]

@@ -101,7 +101,7 @@ def _limit(timeout_s: float, memory_bytes: int) -> None:
 def _address_space() -> int:
     """Gives the bytes of address space that this process has; 0 where the system does not say."""
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+        pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
     except (OSError, ValueError, IndexError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections import Counter
@@ -21,6 +20,7 @@ from birdnet_deploy.npu.data import DEFAULT_TARGET, limit, operators, read_targe
 from birdnet_deploy.npu.finding import ValidationResult
 from birdnet_deploy.npu.rules import ALL_RULES, BY_ID
 from birdnet_deploy.npu.subject import open_subject
+from tests.support.broken_models import becomes, both, inserted, quantized
 from tests.support.bundles import LABELS, digest, fake_elf, lock, write_bundle, write_project
 from tests.support.schema import edited, schema, unpack
 from tests.support.stedgeai_files import report
@@ -52,43 +52,6 @@ def edit(change: Callable[[Any], None], name: str = "good") -> Make:
         return path
 
     return make
-
-
-def retied(tree: Any) -> None:
-    """Gives the second input of the one MAXIMUM another scale."""
-    graph = tree.subgraphs[0]
-    kinds = schema().BuiltinOperator
-    op = next(op for op in graph.operators if tree.operatorCodes[op.opcodeIndex].builtinCode == kinds.MAXIMUM)
-    graph.tensors[op.inputs[1]].quantization.scale = [0.5]
-
-
-def one_sided(tree: Any) -> None:
-    graph = tree.subgraphs[0]
-    graph.tensors[graph.outputs[0]].quantization.zeroPoint = [127]
-
-
-def reshaped_before_relu(tree: Any) -> None:
-    """Makes the depthwise layer's consumer a RESHAPE and a RELU6, which the converter would fuse."""
-    graph, module = tree.subgraphs[0], schema()
-    tensors = len(graph.tensors)
-    source = graph.operators[0].outputs[0]
-    for name in (b"reshaped", b"late_relu"):
-        tensor = copy.deepcopy(graph.tensors[source])
-        tensor.name = name
-        graph.tensors.append(tensor)
-    for kind in (module.BuiltinOperator.RESHAPE, module.BuiltinOperator.RELU6):
-        code = module.OperatorCodeT()
-        code.builtinCode = code.deprecatedBuiltinCode = kind
-        tree.operatorCodes.append(code)
-    added = []
-    for number, source_of in enumerate((source, tensors)):
-        op = module.OperatorT()
-        op.opcodeIndex = len(tree.operatorCodes) - 2 + number
-        op.inputs, op.outputs = [source_of], [tensors + number]
-        added.append(op)
-    for op in graph.operators[1:]:
-        op.inputs = [tensors + 1 if index == source else index for index in op.inputs]
-    graph.operators[1:1] = added
 
 
 def bundle(change: Callable[[Path], object] = lambda folder: None, *, name: str = "good", **config: Any) -> Make:
@@ -230,7 +193,10 @@ BROKEN = {
     "BD118": Broken(model("wide_gate"), 1, "op 8 MUL", "broadcasts 768 elements"),
     "BD119": Broken(model("global_pool"), 1, "op 2 MEAN", "over 550 positions"),
     "BD120": Broken(model("flat_depthwise"), 1, "op 4 DEPTHWISE_CONV_2D", "a 1x3 DEPTHWISE_CONV_2D with stride 2"),
-    "BD121": Broken(edit(reshaped_before_relu), 1, "op 2 RELU6 late_relu", "RELU6 behind a RESHAPE of CONV_2D"),
+    "BD121": Broken(
+        edit(both(inserted(0, "RESHAPE"), inserted(1, "RELU6"))), 1, "op 2 RELU6 inserted_relu6",
+        "RELU6 behind a RESHAPE of CONV_2D",
+    ),
     "BD122": Broken(model("sum"), 1, "op 4 SUM", "SUM of int8 values"),
     "BD201": Broken(model("dead_branch"), 1, "tensor 16", "the activation scale 7.84e-09"),
     "BD202": Broken(model("float"), 10, "tensor 1", "float32, not int8"),
@@ -243,8 +209,8 @@ BROKEN = {
     "BD209": Broken(model("dead_channels"), 1, "op 2 CONV_2D", "3 of 8 weight channels are dead"),
     "BD210": Broken(model("sigmoid"), 1, "op 6 LOGISTIC", "an int8 sigmoid"),
     "BD211": Broken(model("maximum"), 1, "op 4 MAXIMUM", "ties the ranges"),
-    "BD212": Broken(edit(retied, "maximum"), 1, "op 4 MAXIMUM", "2 different scales"),
-    "BD213": Broken(edit(one_sided), 1, "tensor", "logits of zero point 127: none can be positive"),
+    "BD212": Broken(edit(becomes(3, "MAXIMUM")), 1, "op 3 MAXIMUM", "3 different scales"),
+    "BD213": Broken(edit(quantized(14, zeroPoint=[127])), 1, "tensor 14", "logits of zero point 127: none can be"),
     "BD214": Broken(bundle(mag_scale="none"), 1, "tensor 0 x", "linear magnitudes in 256 steps"),
     "BD215": Broken(reported({"calibration": {"synthetic": True}}), 1, "report.json", "synthetic sound"),
     "BD216": Broken(

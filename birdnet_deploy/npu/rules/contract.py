@@ -78,7 +78,7 @@ def config_does_not_match_input(subject: Subject) -> Iterator[Hit]:
     Otherwise the firmware fills the input with a picture of another shape, and every score is noise.
     """
     config = _contract(subject).config
-    tensor = subject.model.tensors[subject.model.inputs[0]]
+    tensor = subject.fed.tensors[subject.fed.inputs[0]]
     taken = tuple(tensor.shape[1:])
     if config is None or not taken:
         return

@@ -8,7 +8,6 @@ from birdnet_deploy.artifacts import GOLDEN_FILE
 from birdnet_deploy.npu.data import limit, source
 from birdnet_deploy.npu.evidence import Evidence
 from birdnet_deploy.npu.graph import tensor_label
-from birdnet_deploy.npu.rules.quantization import output_activations
 from birdnet_deploy.npu.rules.rule import Hit, Rules
 from birdnet_deploy.npu.subject import Subject
 from birdnet_deploy.tflite.reader import Operator, Quantization, Tensor
@@ -19,6 +18,7 @@ _SATURATED = limit("max_saturated_share")
 _LOW, _HIGH = -128, 127
 _FEW = 8  # values at an end of the range, which ranges of minimum and maximum always have
 _MOVING = frozenset({"QUANTIZE", "CONCATENATION", "PAD", "RESHAPE", "TRANSPOSE", "MAX_POOL_2D"})
+_LINEAR = frozenset({"FULLY_CONNECTED", "CONV_2D", "ADD", "SUB"})  # whose results have both signs
 _EXTREMES = frozenset({"MINIMUM", "MAXIMUM"})
 _LINEAR_INPUT = "linear_spectrogram_input"  # the family's name of a hybrid model's input
 _EVIDENCE = ("int8", "evidence")
@@ -83,8 +83,9 @@ def saturated_range(subject: Subject) -> Iterator[Hit]:
     """
     for index in subject.model.outputs:
         tensor = subject.model.tensors[index]
-        found = _affine(tensor)
-        if found is not None and not list(output_activations(subject)) and found.zero_points[0] in (_LOW, _HIGH):
+        found, maker = _affine(tensor), subject.graph.producer.get(index)
+        linear = maker is not None and maker.op in _LINEAR and maker.options.get("fused_activation_function") == "NONE"
+        if found is not None and linear and found.zero_points[0] in (_LOW, _HIGH):
             side = "positive" if found.zero_points[0] == _HIGH else "negative"
             yield Hit(tensor_label(tensor), f"logits of zero point {found.zero_points[0]}: none can be {side}")
     yield from _cut_ranges(subject)
@@ -188,8 +189,10 @@ def calibration_overlaps_evaluation(subject: Subject) -> Iterator[Hit]:
     calibrating, evaluating = evidence.files("calibration"), evidence.files("evaluation")
     by_digest = {digest: name for name, digest in calibrating.items() if digest}
     for name, digest in _with_worst(evidence, evaluating).items():
-        if name in calibrating or digest in by_digest:
-            other = name if name in calibrating else by_digest[digest]
+        # a name is relative to its folder of recordings, so two digests tell more than one name
+        known = digest and calibrating.get(name)
+        other = by_digest.get(digest) if known or digest in by_digest else name if name in calibrating else None
+        if other is not None:
             yield Hit(f"recording {name}", f"evaluates, and calibrates too (as {other})")
 
 

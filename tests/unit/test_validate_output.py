@@ -225,7 +225,7 @@ def test_statistics_count_by_rule() -> None:
 
 
 def test_a_narrow_terminal_wraps_and_says_a_fix_once() -> None:
-    found = [Finding(ERROR.id, "error", "word " * 30, f"op {i}", "mend it") for i in range(3)]
+    found = [Finding(ERROR.id, "error", "word " * 30, f"op {i}" + "\x1b" * 90 * (i == 2), "mend it") for i in range(3)]
     lines = text(result_of(*found), "text", width=72).splitlines()
     assert max(map(len, lines)) <= 72
     assert [line.strip() for line in lines].count("-> mend it") == 1

@@ -46,7 +46,7 @@ def _findings(report: Report) -> Iterator[str]:
 def _line(finding: Finding, colour: bool) -> str:
     """Gives a finding on one line, as ``grep`` likes it."""
     severity = _coloured(finding.severity, finding.severity, colour)
-    text = printable(f"{_where(finding)}: {finding.message} -> {finding.fix}")
+    text = printable(f"{_shortened(finding.where, _NAME_LENGTH)}: {finding.message} -> {finding.fix}")
     return f"{finding.rule} {severity} {text}"
 
 
@@ -55,7 +55,7 @@ def _block(finding: Finding, width: int, colour: bool, *, show_fix: bool) -> Ite
     margin = " " * (_RULE_COLUMNS + _SEVERITY_COLUMNS)
     head = f"{finding.rule:<{_RULE_COLUMNS}}"
     severity = _coloured(f"{finding.severity:<{_SEVERITY_COLUMNS}}", finding.severity, colour)
-    yield f"{head}{severity}{printable(_where(finding))}"
+    yield f"{head}{severity}{_shortened(printable(finding.where), width - len(margin))}"
     texts = [printable(finding.message)]
     if show_fix:
         texts.append(f"-> {printable(finding.fix)}")
@@ -63,9 +63,8 @@ def _block(finding: Finding, width: int, colour: bool, *, show_fix: bool) -> Ite
         yield from textwrap.wrap(text, width, initial_indent=margin, subsequent_indent=margin, break_on_hyphens=False)
 
 
-def _where(finding: Finding) -> str:
-    where = finding.where
-    return where if len(where) <= _NAME_LENGTH else f"{where[: _NAME_LENGTH - 3]}..."
+def _shortened(name: str, length: int) -> str:
+    return name if len(name) <= length else f"{name[: length - 3]}..."
 
 
 def _statistics(report: Report) -> Iterator[str]:

@@ -60,7 +60,7 @@ def estimate(graph: Graph, target: Target) -> dict[str, Any]:
     largest = max((layer.read_bytes + layer.written_bytes for layer in moving), default=0)
     plan = plan_memory(graph, target.activations)
     on_npu = target.processor == "npu"
-    flash = _flash(graph) if on_npu else None
+    flash = flash_of(parameters(graph)) if on_npu else None
     latency, shares = None, _time_shares(layers) if on_npu else [None] * len(layers)
     if flash is not None and moved:
         error = _known()["weights"]["error"]
@@ -131,12 +131,13 @@ def parameters(graph: Graph) -> int:
     )
 
 
-def _flash(graph: Graph) -> dict[str, Any]:
-    known, count = _known()["weights"], parameters(graph)
+def flash_of(count: int) -> dict[str, Any]:
+    """Gives the bytes that so many parameters take once they are compiled, with a band and its source."""
+    known = _known()["weights"]
     size = round(count * known["per_parameter"] + known["fixed_bytes"])
     return {
-        "parameters": count, "bytes": size, "low_bytes": round(size * (1 - known["error"])),
-        "high_bytes": round(size * (1 + known["error"])), "older_tools_add_bytes": known["older"]["bytes"],
+        "parameters": count, "bytes": size, "low_bytes": round(size / (1 + known["error"])),
+        "high_bytes": round(size / (1 - known["error"])), "older_tools_add_bytes": known["older"]["bytes"],
         "source": known["source"],
     }  # fmt: skip
 

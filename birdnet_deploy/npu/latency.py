@@ -109,13 +109,13 @@ def fit_of(data: Mapping[str, Any]) -> Fit:
 def estimate_latency(weight_bytes: float, moved_bytes: float, layers: int, *, weights_error: float) -> Latency:
     """Gives the latency of a model on the NPU with all activations on chip.
 
-    ``weight_bytes`` are those after compilation, known to the relative ``weights_error``. The band takes that and the
-    worst errors of left-out families together; it is no confidence interval.
+    ``weight_bytes`` are those after compilation, known to a ``weights_error`` (estimate / measured - 1, of either
+    sign). The band takes that and the worst errors of left-out families together; it is no confidence interval.
     """
     fit = read_fit()
     ms = fit.predict(weight_bytes, moved_bytes)
-    least = fit.predict(weight_bytes * (1 - weights_error), moved_bytes)
-    most = fit.predict(weight_bytes * (1 + weights_error), moved_bytes)
+    least = fit.predict(weight_bytes / (1 + weights_error), moved_bytes)
+    most = fit.predict(weight_bytes / (1 - weights_error), moved_bytes)
     values = {
         "weights_mb": weight_bytes / _MB, "moved_mb": moved_bytes / _MB,
         "weight_share": fit.weight_share(weight_bytes, moved_bytes), "layers": float(layers), "ms": ms,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from birdnet_deploy.npu.data import Pool, read_target
-from birdnet_deploy.npu.estimate import estimate, layers_of, parameters
+from birdnet_deploy.npu.estimate import estimate, flash_of, layers_of, parameters
 from birdnet_deploy.npu.graph import Graph
 from birdnet_deploy.npu.latency import estimate_latency, read_fit
 from birdnet_deploy.npu.memory_map import MAX_BUFFERS, Planned, plan_memory, used_bytes
+from birdnet_deploy.npu.stedgeai import read_stedgeai
 from birdnet_deploy.tflite.reader import read_model
 from tests.support.graphs import graph_of, small_graph, tensor
 
@@ -202,3 +204,16 @@ def test_the_published_latency_of_the_published_model_lies_in_the_band(shared: P
     model = read_model(shared / "models" / "birdnet_stm32n6_100.tflite")
     latency = estimate(Graph(model), NPU)["latency"]
     assert latency["low_ms"] < 3.3 < latency["high_ms"]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("folder", "older"), [("alexg_cubemx_3.0", False), ("gs_audio_v2.1.0", True)])
+def test_the_flash_of_real_compilations_lies_in_the_band(shared: Path, folder: str, older: bool) -> None:
+    report = next((shared / "st-examples" / folder).glob("*_report.txt"))
+    found = re.search(r"^model: macc=\S+ weights=([\d,]+) ", report.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found is not None
+    flash = flash_of(int(found.group(1).replace(",", "")) // 4)  # the report counts them in float
+    extra = flash["older_tools_add_bytes"] if older else 0
+    measured = read_stedgeai(report).weight_bytes
+    assert measured is not None
+    assert flash["low_bytes"] + extra < measured < flash["high_bytes"] + extra

@@ -23,7 +23,7 @@ _SKIPPED = {
     "int8": "not quantized: scales and dtypes were not checked; validate the bundle that convert makes",
     "contract": "no bundle: labels, config and lock were not checked",
     "lock": "no bundle: nothing says by its hash that model, labels and config belong together",
-    "evidence": "", "project": "", "run": "",
+    "evidence": "", "project": "", "run": "", "versions": "",
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from birdnet_deploy.errors import DeployError
 from birdnet_deploy.npu.contract import read_object
 
 _MAX_MEMBER_BYTES = 64 << 20
+_MAX_HEADER_BYTES = 4096
 _NPY = b"\x93NUMPY"
 _HEADER_AT = {1: (8, 2), 2: (8, 4)}  # npy version -> where the header's length stands, its bytes
 
@@ -74,7 +76,7 @@ def _read_golden(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             return {name: data for name in ("input", "output") if (data := _int8_array(archive, f"{name}.npy"))}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError):
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):
         return {}
 
 
@@ -88,8 +90,10 @@ def _int8_array(archive: zipfile.ZipFile, member: str) -> bytes:
     at, width = _HEADER_AT[data[6]]
     start = at + width
     stop = start + int.from_bytes(data[at:start], "little")
+    if stop - start > _MAX_HEADER_BYTES:
+        return b""
     try:
         header = ast.literal_eval(data[start:stop].decode("latin-1").strip())
-    except (SyntaxError, MemoryError, RecursionError):
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
         return b""
     return data[stop:] if isinstance(header, dict) and header.get("descr") == "|i1" else b""

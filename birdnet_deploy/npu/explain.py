@@ -19,7 +19,7 @@ _GROUPS = {
 _PARTS = {
     "graph": "the graph", "int8": "the int8 tensors", "contract": "labels and config", "lock": "the lock",
     "evidence": "report, calibration and golden windows", "project": "the rendered project",
-    "run": "the output of stedgeai",
+    "run": "the output of stedgeai", "versions": "the rendered project, the output of stedgeai",
 }  # fmt: skip
 _HEAD = """\
 # Rules of `birdnet-deploy validate`

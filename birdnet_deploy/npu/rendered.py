@@ -19,8 +19,10 @@ _SOURCES = (".c", ".h", ".S", ".s")
 _MOST_BYTES = 64 << 20
 _BANNER = re.compile(r"^ \* (model|lock) +([0-9a-f]{64})$", re.MULTILINE)
 _DEFINE = re.compile(r"^#define (APP_\w+) (?:\"([^\"]*)\"|\(?(-?\d+)\)?)$", re.MULTILINE)
-_FUSE_CALL = re.compile(r"\b(fuse_vddio|HAL_BSEC_OTP_Program|BSEC_OTP_Program\w*|HAL_BSEC_OTP_Lock\w*)\s*\(")
-_FUSE_DEFINE = re.compile(r"^\s*#define\s+(\w*(?:FUSE|OTP)\w*)\s+\(?[1-9]\d*[uUlL]*\)?\s*(?:/[/*].*)?$", re.MULTILINE)
+_FUSE_CALL = re.compile(r"\b(fuse_vddio|HAL_BSEC_OTP_Program)\s*\(")
+_FUSE_DEFINE = re.compile(r"^\s*#define\s+(APP_\w*(?:FUSE|OTP)\w*|\w*FUSE_VDDIO\w*)\s+\(?[1-9]\d*[uUlL]*\)?\s*$", re.M)
+_FUSE_KEY = re.compile(r"fuse|otp", re.IGNORECASE)
+_VENDOR = "hal_bsec"  # defines what burns, and burns nothing
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _ELF_HEADER = struct.Struct("<16sHHIIIIIHHHHHH")
 _SEGMENT = struct.Struct("<IIIIIIII")
@@ -53,6 +55,13 @@ class Rendered:
         size = _image_bytes(self.elf)
         return tuple(signed) or (((ELF.as_posix(), size + SIGNATURE_BYTES),) if size else ())
 
+    @property
+    def signed(self) -> tuple[tuple[str, bytes], ...]:
+        """The signed images with the head of their bytes: signature header and vectors."""
+        return tuple(
+            (path.relative_to(self.folder).as_posix(), _bytes(path, 2 * SIGNATURE_BYTES)) for path in self._signed()
+        )  # fmt: skip
+
     def _signed(self) -> list[Path]:
         return sorted(path for path in (self.folder / "build").glob("*_sign.bin") if path.is_file())
 
@@ -75,7 +84,10 @@ def read_rendered(folder: Path) -> Rendered:
         defines={name: text or number for name, text, number in _DEFINE.findall(texts.get(CONFIG_HEADER, ""))},
         banners={name: dict(found) for name, text in texts.items() if (found := _BANNER.findall(text[:2000]))},
         elf=_bytes(folder / ELF),
-        fuses=tuple((name, call) for name, text in texts.items() for call in _fuse_calls(text)),
+        fuses=(
+            *((PROJECT_FILE, key) for key in _fuse_keys(description)),
+            *((name, call) for name, text in texts.items() if _VENDOR not in name for call in _fuse_calls(text)),
+        ),
     )
 
 
@@ -101,6 +113,15 @@ def _fuse_calls(text: str) -> Iterator[str]:
         return
     code = _COMMENT.sub(" ", text)
     yield from dict.fromkeys((*_FUSE_CALL.findall(code), *_FUSE_DEFINE.findall(code)))
+
+
+def _fuse_keys(description: Mapping[str, object]) -> Iterator[str]:
+    """Yields the options of a project's description that ask for a fuse."""
+    for key, value in description.items():
+        if isinstance(value, Mapping):
+            yield from _fuse_keys(value)
+        elif _FUSE_KEY.search(key) and value is True:
+            yield key
 
 
 def _image_bytes(elf: bytes) -> int:

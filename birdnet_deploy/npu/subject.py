@@ -57,11 +57,12 @@ class Subject:
 
     @cached_property
     def parts(self) -> frozenset[str]:
-        """What there is to look at: graph, int8, contract, lock, evidence, project, run."""
+        """What there is to look at: graph, int8, contract, lock, evidence, project, run, versions."""
         there = {
             "graph": bool(self.model.inputs), "int8": bool(self.model.inputs) and self.kind != "keras",
             "contract": self.contract is not None, "lock": self.contract is not None and self.contract.locked,
             "evidence": self.evidence is not None, "project": self.rendered is not None, "run": self.run is not None,
+            "versions": self.rendered is not None or self.run is not None,
         }  # fmt: skip
         return frozenset(part for part, is_there in there.items() if is_there)
 

@@ -112,6 +112,18 @@ def half_a_megabyte_of_elf(folder: Path) -> None:
     (folder / "build/firmware.elf").write_bytes(elf)
 
 
+def signed(folder: Path, vectors_at: int) -> None:
+    image = bytearray(0x1000)
+    image[:4] = b"STM2"
+    image[0x70:0x74] = image[vectors_at + 4 : vectors_at + 8] = (0x34000401).to_bytes(4, "little")
+    (folder / "build").mkdir(exist_ok=True)
+    (folder / "build/app_sign.bin").write_bytes(image)
+
+
+def unaligned(folder: Path) -> None:
+    signed(folder, 0x240)
+
+
 def burns_a_fuse(folder: Path) -> None:
     (folder / "app").mkdir()
     (folder / "app/board.c").write_text("/* fuse_vddio() in a comment */\nvoid f(void) { fuse_vddio(); }\n")
@@ -254,13 +266,14 @@ BROKEN = {
         "614400 of 458752 bytes used",
     ),
     "BD501": Broken(
-        stedgeai(network__c=NETWORK_C, ll_aton_version__h=LL_ATON_H), 2, "ll_aton_version.h",
-        "LL_ATON 1.1.3-275, but network.c was made for 1.1.1-31",
+        stedgeai(network__c=NETWORK_C, ll_aton_version__h=LL_ATON_H), 2, "network.c",
+        "made for LL_ATON 1.1.1-31, but Core 2.2.0 has 1.1.1-14",
     ),
     "BD502": Broken(
         stedgeai(lambda text: text.replace("epoch 2       EC", "epoch 2      -SW-   (  Softmax  )")), 1, "epoch 2",
         "Softmax in software",
     ),
+    "BD505": Broken(rendered(unaligned), 1, "build/app_sign.bin", "the entry is 0x34000401, the reset vector at 0x404"),
     "BD503": Broken(rendered(burns_a_fuse), 1, "app/board.c", "fuse_vddio burns a one-time fuse"),
     "BD504": Broken(
         stedgeai(lambda text: text.replace("--all-buffers-info ", "")), 1, "the compiler's options", "is not among"
@@ -290,6 +303,7 @@ def test_every_rule_passes_on_a_good_project_with_a_good_run(tflite_models: Path
     stedgeai()(tflite_models, folder)
     (folder / "build").mkdir()
     (folder / "build/firmware.elf").write_bytes(fake_elf(100_000, digest(folder / "bundle/birdnet.lock")))
+    signed(folder, 0x400)
     subject = open_subject(folder, read_target(target))
     assert subject.parts == {part for rule in ALL_RULES for part in rule.needs}
     result = check_subject(subject)

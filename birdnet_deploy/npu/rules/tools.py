@@ -16,6 +16,7 @@ _OWN_MACRO = re.compile(r"LL_ATON_VERSION_(MAJOR|MINOR|MICRO|DEV)\s*!=\s*\(?(\d+
 _DEFINED = re.compile(r"#define\s+LL_ATON_VERSION_(MAJOR|MINOR|MICRO|DEV)\s+\(?(\d+)")
 _RUNTIME = re.compile(r"NetworkRuntime(\d+)_CM55_GCC\.a$")
 _HEAD_BYTES = 1 << 16
+_MAGIC, _ENTRY, _VECTORS = b"STM2", 0x70, 0x400  # of a signed image
 
 
 @_RULES.add(
@@ -51,7 +52,8 @@ def pool_overfull(subject: Subject) -> Iterator[Hit]:
 @_RULES.add(
     "BD501", "runtime-mismatch", "error", limit="; ".join(str(version) for version in versions()),
     source=source("st-versions"), fix="take LL_ATON and NetworkRuntime from the same ST Edge AI Core as network.c",
-    bad="network.c of Core 3.0.0 with the runtime of 4.0.1", good="network.c and runtime of one ST Edge AI Core",
+    needs=("versions",), bad="network.c of Core 3.0.0 with the runtime of 4.0.1",
+    good="network.c and runtime of one ST Edge AI Core",
 )  # fmt: skip
 def runtime_mismatch(subject: Subject) -> Iterator[Hit]:
     """network.c, LL_ATON, NetworkRuntime and the tool are of one version.
@@ -59,26 +61,19 @@ def runtime_mismatch(subject: Subject) -> Iterator[Hit]:
     A network.c refuses another LL_ATON ("Possible mismatch in ll_aton library used"); where that was silenced it
     programs the NPU for another runtime.
     """
-    if subject.run is None:
-        return
     run = subject.run
-    known = next((v for v in versions() if (run.tool_version or "").startswith(v.tool)), None)
-    where = ", ".join(run.files) or run.path.name
-    told = {"compiler": run.compiler_version, "runtime": run.runtime}
-    if known is not None:
-        yield from (Hit(where, text) for text in _against_table(known, told))
-    folder = run.path if run.path.is_dir() else run.path.parent
-    wanted = _version(folder, "*.c", _OWN_MACRO)
-    for name, found in _libraries(folder):
-        if wanted and found != wanted[1]:
-            yield Hit(name, f"LL_ATON {found}, but {wanted[0]} was made for {wanted[1]}")
-    if known is not None and wanted and wanted[1] != known.ll_aton:
-        yield Hit(wanted[0], f"made for LL_ATON {wanted[1]}, but ST Edge AI Core {known.tool} has {known.ll_aton}")
-    for path in sorted(folder.rglob("NetworkRuntime*.a")):
-        number = _RUNTIME.search(path.name)
-        if number and known is not None and known.runtime and number[1] != known.runtime:
-            text = f"runtime {number[1]}, but ST Edge AI Core {known.tool} has {known.runtime}"
-            yield Hit(path.relative_to(folder).as_posix(), text)
+    folder = subject.path if subject.path.is_dir() else subject.path.parent
+    made_for = _network_c(folder)
+    tool = run.tool_version if run else None
+    known = next((v for v in versions() if (tool and tool.startswith(v.tool))), None)
+    if known is None and made_for is not None:
+        known = next((v for v in versions() if v.ll_aton == made_for[1]), None)
+    if run is not None and known is not None:
+        told = {"compiler": run.compiler_version, "runtime": run.runtime}
+        yield from (Hit(", ".join(run.files), text) for text in _against_table(known, told))
+    if known is not None and made_for is not None and made_for[1] != known.ll_aton:
+        yield Hit(made_for[0], f"made for LL_ATON {made_for[1]}, but Core {known.tool} has {known.ll_aton}")
+    yield from _libraries(folder, made_for, known)
 
 
 def _against_table(known: Version, told: Mapping[str, str | None]) -> Iterator[str]:
@@ -88,20 +83,26 @@ def _against_table(known: Version, told: Mapping[str, str | None]) -> Iterator[s
             yield f"{kind} {version}, but ST Edge AI Core {known.tool} has {wanted[kind]}"
 
 
-def _libraries(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yields every ll_aton_version.h below a folder with the version that it names."""
+def _libraries(folder: Path, made_for: tuple[str, str] | None, known: Version | None) -> Iterator[Hit]:
+    """Yields the LL_ATON and NetworkRuntime below a folder that are of another version than the network."""
     for path in sorted(folder.rglob("ll_aton_version.h")):
         found = _joined(_DEFINED.findall(_head(path)))
-        if found:
-            yield path.relative_to(folder).as_posix(), found
+        if found and made_for and found != made_for[1]:
+            name = path.relative_to(folder).as_posix()
+            yield Hit(name, f"LL_ATON {found}, but {made_for[0]} was made for {made_for[1]}")
+    for path in sorted(folder.rglob("NetworkRuntime*.a")):
+        number = _RUNTIME.search(path.name)
+        if number and known is not None and known.runtime and number[1] != known.runtime:
+            text = f"runtime {number[1]}, but ST Edge AI Core {known.tool} has {known.runtime}"
+            yield Hit(path.relative_to(folder).as_posix(), text)
 
 
-def _version(folder: Path, pattern: str, macro: re.Pattern[str]) -> tuple[str, str] | None:
-    """Gives the first file of a folder that names a version, and the version."""
-    for path in sorted(folder.glob(pattern)):
-        found = _joined(macro.findall(_head(path)))
+def _network_c(folder: Path) -> tuple[str, str] | None:
+    """Gives the first C file of a network that names an LL_ATON, and the version."""
+    for path in sorted({*folder.glob("*.c"), *folder.rglob("network.c")}):
+        found = _joined(_OWN_MACRO.findall(_head(path)))
         if found:
-            return path.name, found
+            return path.relative_to(folder).as_posix(), found
     return None
 
 
@@ -163,6 +164,25 @@ def no_buffer_info(subject: Subject) -> Iterator[Hit]:
     options = subject.run.options if subject.run else None
     if options and "--all-buffers-info" not in options:
         yield Hit("the compiler's options", "--all-buffers-info is not among them")
+
+
+@_RULES.add(
+    "BD505", "signed-image-does-not-start", "error", source=source("st-signed"), needs=("project",),
+    fix="sign with STM32_SigningTool_CLI -s -bin APP.bin -nk -t ssbl -hv 2.3 -align -o APP_sign.bin",
+    bad="an image whose vectors are not at 0x400", good="an image signed with -align",
+)  # fmt: skip
+def signed_image_does_not_start(subject: Subject) -> Iterator[Hit]:
+    """A signed image has ST's header, and the reset vector at 0x404 is the header's entry.
+
+    Without -align tools from 2.21 on sign images that never start: the most reported dead board.
+    """
+    for name, head in subject.rendered.signed if subject.rendered else ():
+        if not head.startswith(_MAGIC) or len(head) < _VECTORS + 8:
+            yield Hit(name, "no signed image: it does not begin with STM2")
+            continue
+        entry, reset = (int.from_bytes(head[at : at + 4], "little") for at in (_ENTRY, _VECTORS + 4))
+        if entry != reset:
+            yield Hit(name, f"the entry is 0x{entry:08X}, the reset vector at 0x404 is 0x{reset:08X}")
 
 
 RULES = tuple(_RULES.all)

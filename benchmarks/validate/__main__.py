@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -95,12 +96,12 @@ def main() -> int:
                 cost = measure(command, Path(scratch))
                 if turn:  # the first turn fills the caches of the disk
                     costs[name].append(cost)
-    print(f"{options.model.name}, {options.repeats} turns; medians, then ratios to validate\n{table(costs)}\n")
-    subprocess.run([sys.executable, str(ROOT / "scripts" / "refit_latency.py")], check=True)
-    return 0
+    print(f"{options.model.name}, {options.repeats} turns; medians, then ratios to validate\n{table(costs)}\n", flush=True)
+    return subprocess.run([sys.executable, str(ROOT / "scripts" / "refit_latency.py")], check=False).returncode
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` is no error
     try:
         sys.exit(main())
     except RuntimeError as error:

@@ -96,7 +96,9 @@ def main() -> int:
                 cost = measure(command, Path(scratch))
                 if turn:  # the first turn fills the caches of the disk
                     costs[name].append(cost)
-    print(f"{options.model.name}, {options.repeats} turns; medians, then ratios to validate\n{table(costs)}\n", flush=True)
+    print(
+        f"{options.model.name}, {options.repeats} turns; medians, then ratios to validate\n{table(costs)}\n", flush=True
+    )
     return subprocess.run([sys.executable, str(ROOT / "scripts" / "refit_latency.py")], check=False).returncode
 
 

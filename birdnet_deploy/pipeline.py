@@ -159,7 +159,9 @@ def validate(
     """
     from birdnet_deploy.npu.request import validate_path
 
-    return validate_path(path, find_settings(), target=target, select=select, ignore=ignore, profile=profile)
+    return validate_path(
+        path, find_settings(), target=target, select=select, ignore=ignore, profile=profile, rendered_for=DEFAULT_TARGET
+    )
 
 
 def generate(

@@ -16,6 +16,7 @@ from birdnet_deploy.npu.contract import read_object
 
 _MAX_MEMBER_BYTES = 64 << 20
 _MAX_HEADER_BYTES = 4096
+_GOLDEN = ("input", "npu_input", "output")
 _NPY = b"\x93NUMPY"
 _HEADER_AT = {1: (8, 2), 2: (8, 4)}  # npy version -> where the header's length stands, its bytes
 
@@ -24,7 +25,8 @@ _HEADER_AT = {1: (8, 2), 2: (8, 4)}  # npy version -> where the header's length 
 class Evidence:
     """``report`` is that of ``convert`` (empty where unreadable), ``calibration`` the lock's manifest or word.
 
-    ``golden`` has the bytes of the int8 arrays ``input`` and ``output``, as far as they can be read.
+    ``golden`` has the bytes of the int8 arrays ``input``, ``output`` and, behind a prologue, ``npu_input``, as far as
+    they can be read.
     """
 
     report: Mapping[str, Any]
@@ -39,12 +41,16 @@ class Evidence:
 
     def files(self, role: str) -> dict[str, str]:
         """Gives the recordings of a role (``calibration``, ``evaluation``): name -> SHA-256, "" where unsaid."""
-        found: dict[str, str] = {}
-        for part in (self.calibration, self.report.get("calibration"), self.report.get("evaluation")):
-            for entry in _entries(part):
-                if entry.get("role", "evaluation" if part is self.report.get("evaluation") else None) == role:
-                    found[str(entry.get("file"))] = str(entry.get("sha256") or "")
-        return found
+        parts = (
+            (self.calibration, "calibration"), (self.report.get("calibration"), "calibration"),
+            (self.report.get("evaluation"), "evaluation"),
+        )  # fmt: skip
+        return {
+            str(entry.get("file")): str(entry.get("sha256") or "")
+            for part, usual in parts
+            for entry in _entries(part)
+            if entry.get("role", usual) == role
+        }
 
     @property
     def worst_file(self) -> str | None:
@@ -75,7 +81,7 @@ def _entries(part: object) -> Iterator[Mapping[str, Any]]:
 def _read_golden(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
-            return {name: data for name in ("input", "output") if (data := _int8_array(archive, f"{name}.npy"))}
+            return {name: data for name in _GOLDEN if (data := _int8_array(archive, f"{name}.npy"))}
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):
         return {}
 

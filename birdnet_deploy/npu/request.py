@@ -24,12 +24,12 @@ _MEMORY_BYTES = 3 << 29
 
 def validate_path(
     path: Path | None, settings: Settings, *, target: str | None = None, select: Sequence[str] = (),
-    ignore: Sequence[str] = (), profile: Path | None = None,
+    ignore: Sequence[str] = (), profile: Path | None = None, rendered_for: str | None = None,
 ) -> ValidationResult:  # fmt: skip
     """Gives what the rules find; without a path in what the settings or the current folder name.
 
     What is said here goes before the profile, the profile before the settings. ``summary["target_from"]`` says who
-    named the board.
+    named the board; ``rendered_for`` is the one that generate takes where nobody does, for a note.
 
     Raises: UsageError, ConfigError (exit 2) for a path, target, rule or profile that is not there or not valid;
     ModelError (exit 3) for a model that cannot be read.
@@ -43,7 +43,9 @@ def validate_path(
     def work() -> dict[str, Any]:
         checked = check_path(found, target=board, select=rules.select, ignore=rules.ignore, lower=rules.lower)
         rows = [{**finding.to_json(), "reason": finding.reason} for finding in checked.findings]
-        return {"findings": rows, "summary": {**checked.summary, "target_from": said_by, "path": found.as_posix()}}
+        notes = [*checked.summary["notes"], *_on_target(checked, said_by, rendered_for)]
+        summary = {**checked.summary, "target_from": said_by, "path": found.as_posix(), "notes": notes}
+        return {"findings": rows, "summary": summary}
 
     limit = _KERAS_TIMEOUT_S if found.suffix == ".keras" or found.is_dir() else _TIMEOUT_S
     answer = run_limited(work, name="reading the model", where=found, timeout_s=limit, memory_bytes=_MEMORY_BYTES)
@@ -110,3 +112,14 @@ def _target(path: Path, target: str | None, settings: Settings) -> tuple[str, st
     if settings.target:
         return settings.target, "birdnet-deploy.toml"
     return DEFAULT_TARGET, "default"
+
+
+def _on_target(checked: ValidationResult, said_by: str, rendered_for: str | None) -> list[str]:
+    """Gives a line where nobody named the board, and generate would take another one."""
+    facts = checked.summary
+    if said_by != "default" or facts["kind"] == "stedgeai" or rendered_for in (None, facts["target"]):
+        return []
+    return [
+        f"judged for the {facts['target_title']} ({facts['target']}), as no board is named; "
+        f"generate then renders for {rendered_for}: --target {rendered_for} judges for that"
+    ]  # fmt: skip

@@ -189,6 +189,9 @@ def test_the_board_and_who_named_it(tflite_models: Path, tmp_path: Path, monkeyp
         return summary["target"], summary["target_from"]
 
     assert said() == ("stm32n6570-dk", "default")
+    note = pipeline.validate(path).summary["notes"][-1]
+    assert "judged for the STM32N6570-DK (stm32n6570-dk)" in note and "--target qemu-an547 judges for that" in note
+    assert len(pipeline.validate(path, target="stm32n6570-dk").summary["notes"]) == 1
     (tmp_path / "birdnet-deploy.toml").write_text('target = "qemu-an547"\n')
     assert said() == ("qemu-an547", "birdnet-deploy.toml")
     assert said(target="stm32n6570-dk") == ("stm32n6570-dk", "--target")

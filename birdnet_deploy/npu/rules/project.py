@@ -47,14 +47,15 @@ def built_from_different_locks(subject: Subject) -> Iterator[Hit]:
     if rendered is None or subject.contract is None:
         return
     folder = subject.contract.folder
-    wanted = {"model": (subject.whole or subject.model).sha256, "lock": _digest_of_lock(subject)}
+    lock = _digest_of_lock(subject)
+    held = {"model": (subject.fed.sha256, subject.model.sha256), "lock": (lock or None,)}
     for name, told in _identities(rendered):
-        wrong = [kind for kind in ("model", "lock") if told.get(kind) and wanted[kind] and told[kind] != wanted[kind]]
+        wrong = [kind for kind in held if told.get(kind) and held[kind][0] and told[kind] not in held[kind]]
         if wrong:
             text = " and ".join(f"{kind} {told[kind][:12]}" for kind in wrong)
-            yield Hit(name, f"is of {text}, but {folder.name} holds {wanted[wrong[0]][:12]}")
-    if rendered.elf and wanted["lock"] and wanted["lock"].encode() not in rendered.elf:
-        yield Hit(ELF.as_posix(), f"does not name the lock {wanted['lock'][:12]} of the bundle: built from another")
+            yield Hit(name, f"is of {text}, but {folder.name} holds {str(held[wrong[0]][0])[:12]}")
+    if rendered.elf and lock and lock.encode() not in rendered.elf:
+        yield Hit(ELF.as_posix(), f"does not name the lock {lock[:12]} of the bundle: built from another")
 
 
 def _digest_of_lock(subject: Subject) -> str:

@@ -108,9 +108,9 @@ def _cut_ranges(subject: Subject) -> Iterator[Hit]:
 
 def _golden_ends(subject: Subject, evidence: Evidence) -> Iterator[Hit]:
     """Counts golden values at an end of int8; the end that stands for zero is no saturation."""
-    fed = subject.fed
-    for name, index in (("input", fed.inputs[0]), ("output", subject.model.outputs[0])):
-        model = fed if name == "input" else subject.model
+    model = subject.model
+    taken = "input" if subject.whole is None else "npu_input"
+    for name, index in ((taken, model.inputs[0]), ("output", model.outputs[0])):
         found, values = _affine(model.tensors[index]), evidence.golden.get(name, b"")
         if found is None or not values:
             continue

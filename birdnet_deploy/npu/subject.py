@@ -137,7 +137,10 @@ def _open_bundle(folder: Path, target: Target) -> Subject:
 
 def is_run(folder: Path) -> bool:
     """Says whether a folder holds a report of stedgeai."""
-    return folder.is_dir() and any(path.name.endswith(_RUN_FILES) for path in folder.iterdir())
+    try:
+        return folder.is_dir() and any(path.name.endswith(_RUN_FILES) for path in folder.iterdir())
+    except OSError:  # not ours to read
+        return False
 
 
 def _open_run(path: Path, target: Target) -> Subject:

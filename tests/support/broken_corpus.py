@@ -115,6 +115,7 @@ EDITED = {
     "pool at stride 16": BrokenModel(
         "pool_4", {"BD115": 1}, "op 4 ", option(4, filterHeight=2, filterWidth=2, strideW=16)
     ),
+    "pool of the whole map": BrokenModel("pool_4", {"BD115": 1}, "op 4 ", option(4, filterHeight=16, filterWidth=8)),
     "relu behind a reshape": BrokenModel(
         "good", {"BD121": 1}, "op 2 ", both(inserted(0, "RESHAPE"), inserted(1, "RELU6"))
     ),

@@ -118,11 +118,10 @@ def dilated_kernel(subject: Subject) -> Iterator[Hit]:
 def pooling_window_too_large(subject: Subject) -> Iterator[Hit]:
     """Pooling windows are at most 3x3, at strides up to 15.
 
-    A larger one is decomposed or falls back to software. A window over the whole map is BD119.
+    A larger one is decomposed or falls back to software. GlobalAveragePooling2D becomes MEAN, which has no window;
+    what it may take together is BD119.
     """
     for op, window, label in _windows(subject, POOLS):
-        if window.is_global:
-            continue
         if max(window.kernel) > _POOL.value:
             text = f"{window.kernel[0]}x{window.kernel[1]}"
             yield Hit(label, f"the {text} window of {op.op} is larger than {_POOL.value:.0f}")

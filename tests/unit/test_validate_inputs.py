@@ -19,7 +19,7 @@ from birdnet_deploy.npu.keras_graph import open_keras
 from birdnet_deploy.npu.subject import open_subject
 from birdnet_deploy.tflite.reader import read_model
 from tests.support.broken_models import option, quantized, tensor
-from tests.support.bundles import lock, write_bundle, write_project
+from tests.support.bundles import digest, lock, write_bundle, write_project
 from tests.support.command import birdnet_deploy, fail, succeed
 from tests.support.schema import edited
 from tests.support.small_models import edit_config, layer_config
@@ -149,6 +149,19 @@ def test_the_config_is_held_to_the_model_that_takes_the_features(tflite_models: 
     (folder / "prologue.npz").write_bytes(b"")
     lock(folder)
     assert "BD304" not in {rule for rule, _ in errors(check_path(folder))}
+
+
+def test_a_project_of_another_prologue_is_found(tflite_models: Path, tmp_path: Path) -> None:
+    data = (tflite_models / "good.tflite").read_bytes()
+    project = write_project(tmp_path / "fw", data)
+    for name, content in (("model_npu.tflite", data), ("prologue.npz", b"first")):
+        (project / "bundle" / name).write_bytes(content)
+    header = project / "generated/app_config.h"
+    npu, prologue = digest(project / "bundle/model_npu.tflite"), digest(project / "bundle/prologue.npz")
+    header.write_text(f'{header.read_text()}#define APP_NPU_SHA256 "{npu}"\n#define APP_PROLOGUE_SHA256 "{prologue}"\n')
+    assert "BD310" not in {rule for rule, _ in errors(check_path(project))}
+    (project / "bundle/prologue.npz").write_bytes(b"second")
+    assert ("BD310", "generated/app_config.h") in errors(check_path(project))
 
 
 def test_a_golden_input_that_is_too_loud_is_found(small_bundle: Path, tmp_path: Path) -> None:

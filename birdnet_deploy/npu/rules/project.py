@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
-from birdnet_deploy.artifacts import CONFIG_FILE, PROJECT_FILE
+from birdnet_deploy.artifacts import CONFIG_FILE, LOCK_FILE, PROJECT_FILE
 from birdnet_deploy.model.config import FRONTENDS
 from birdnet_deploy.npu.contract import is_foreign_frontend
 from birdnet_deploy.npu.data import source
@@ -47,8 +48,13 @@ def built_from_different_locks(subject: Subject) -> Iterator[Hit]:
     if rendered is None or subject.contract is None:
         return
     folder = subject.contract.folder
-    lock = _digest_of_lock(subject)
-    held = {"model": (subject.fed.sha256, subject.model.sha256), "lock": (lock or None,)}
+    lock = _digest(folder / LOCK_FILE)
+    held = {
+        "model": (subject.fed.sha256, subject.model.sha256),
+        "lock": (lock or None,),
+        "npu": (None if subject.whole is None else subject.model.sha256,),
+        "prologue": (_digest(folder / PROLOGUE_FILE) or None,),
+    }
     for name, told in _identities(rendered):
         wrong = [kind for kind in held if told.get(kind) and held[kind][0] and told[kind] not in held[kind]]
         if wrong:
@@ -58,9 +64,7 @@ def built_from_different_locks(subject: Subject) -> Iterator[Hit]:
         yield Hit(ELF.as_posix(), f"does not name the lock {lock[:12]} of the bundle: built from another")
 
 
-def _digest_of_lock(subject: Subject) -> str:
-    assert subject.contract is not None  # asked by the caller
-    path = subject.contract.folder / "birdnet.lock"
+def _digest(path: Path) -> str:
     return sha256_file(path) if path.is_file() else ""
 
 
@@ -68,7 +72,7 @@ def _identities(rendered: Rendered) -> Iterator[tuple[str, dict[str, str]]]:
     """Yields which model and lock each part of a project names."""
     yield PROJECT_FILE, {kind: str(rendered.description.get(kind) or "") for kind in ("model", "lock")}
     defines = rendered.defines
-    told = {kind: defines.get(f"APP_{kind.upper()}_SHA256", "") for kind in ("model", "lock")}
+    told = {kind: defines.get(f"APP_{kind.upper()}_SHA256", "") for kind in ("model", "lock", "npu", "prologue")}
     banner = dict(rendered.banners.get(CONFIG_HEADER, {}))
     yield CONFIG_HEADER, {kind: told[kind] or banner.get(kind, "") for kind in told}
     for name, found in rendered.banners.items():
@@ -92,11 +96,10 @@ def firmware_config_differs(subject: Subject) -> Iterator[Hit]:
     wanted: dict[str, object] = {
         "APP_SAMPLE_RATE": config.sample_rate,
         "APP_WINDOW": config.window_samples,
+        "APP_INPUT_SIZE": math.prod(model.tensors[model.inputs[0]].shape),
         "APP_CLASSES": math.prod(model.tensors[model.outputs[0]].shape),
         "APP_ACTIVATION": config.output_activation,
     }
-    if subject.whole is None:
-        wanted["APP_INPUT_SIZE"] = math.prod(model.tensors[model.inputs[0]].shape)
     output = model.tensors[model.outputs[0]].quantization
     if output is not None and len(output.scales) == 1:
         wanted["APP_OUTPUT_ZERO_POINT"] = output.zero_points[0]

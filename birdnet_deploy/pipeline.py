@@ -5,7 +5,7 @@ convert -> validate -> generate -> build -> run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from birdnet_deploy.device_run import RunRequest, RunResult
     from birdnet_deploy.npu.finding import ValidationResult
 
-__all__ = ["ConvertRequest", "DeployRequest", "build", "convert", "deploy", "find_bundle", "generate", "run"]
+__all__ = [
+    "ConvertRequest", "DeployRequest", "build", "convert", "deploy", "find_bundle", "generate", "run", "validate",
+]  # fmt: skip
 DEFAULT_TARGET = "qemu-an547"
 PROJECT_KEEPS = ("build", "user")
 
@@ -66,6 +68,21 @@ def convert(request: ConvertRequest, progress: Progress | None = None) -> Bundle
         check_gates(report, options)
         write_lock(staging, source, windows, quantized, options, full=full)
     return bundle.open_bundle(output)
+
+
+def validate(
+    path: Path | None = None, *, target: str | None = None, select: Sequence[str] = (), ignore: Sequence[str] = (),
+    profile: Path | None = None,
+) -> ValidationResult:  # fmt: skip
+    """Gives what the rules find in a bundle, project, ``.tflite``, ``.keras`` or stedgeai output, worst first.
+
+    Raises: UsageError, ConfigError (2), ModelError where the model cannot be read (3).
+    """
+    from birdnet_deploy.npu.request import validate_path
+
+    return validate_path(
+        path, find_settings(), target=target, select=select, ignore=ignore, profile=profile, rendered_for=DEFAULT_TARGET
+    )
 
 
 def generate(
@@ -198,7 +215,7 @@ def deploy(request: DeployRequest, progress: Progress, show_findings: Callable[[
     from birdnet_deploy.audio.reading import find_recordings
     from birdnet_deploy.device_run import RunRequest
     from birdnet_deploy.imported import write_imported
-    from birdnet_deploy.npu.check import check_path
+    from birdnet_deploy.npu.request import validate_path
     from birdnet_deploy.toolchain.find import find_tools
 
     settings = settings_for(request.convert.model)
@@ -214,7 +231,7 @@ def deploy(request: DeployRequest, progress: Progress, show_findings: Callable[[
     else:
         convert(replace(request.convert, output=folder), progress)
     progress.step("validating")
-    checked = check_path(folder, target=target, select=settings.rules_select, ignore=settings.rules_ignore)
+    checked = validate_path(folder, settings, target=target)
     show_findings(checked)
     if checked.errors:
         raise CheckFailed(f"{checked.errors} findings are errors", where=folder, fix="mend them, worst first")

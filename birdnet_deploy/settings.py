@@ -24,7 +24,7 @@ class Key:
 
     table: str
     name: str
-    kind: str  # path | text | count | share | names
+    kind: str  # path | text | count | share | names | tables
     example: str
     help: str
 
@@ -53,6 +53,14 @@ KEYS = (
     Key("gates", "min_agreement", "share", "0.95", "`convert` fails (exit 4) below this confident top-1 agreement"),
     Key("rules", "select", "names", '["BD1", "BD2"]', "only these rules, by id or prefix"),
     Key("rules", "ignore", "names", '["BD203"]', "without these rules, by id or prefix"),
+    Key("rules", "profile", "path", '"rules.toml"', "a file with select, ignore and [[lower]], shared by projects"),
+    Key(
+        "rules",
+        "lower",
+        "tables",
+        '[{ rule = "BD105", to = "warning", reason = "an older model" }]',
+        'findings that count less, each with its reason; also: where = "op 3 *", target = "stm32n6570-dk"',
+    ),
     *(Key("tools", tool, "path", f'"/opt/bin/{tool}"', f"the {tool} to use; default: PATH") for tool in TOOLS),
 )
 _BY_NAME = {key.dotted: key for key in KEYS}
@@ -100,6 +108,11 @@ class Settings:
     def rules_ignore(self) -> tuple[str, ...]:
         """Rule ids or prefixes to leave out."""
         return tuple(self.values.get("rules.ignore", ()))
+
+    @property
+    def rules_lower(self) -> tuple[Mapping[str, Any], ...]:
+        """What ``[[rules.lower]]`` says, as it stands there."""
+        return tuple(self.values.get("rules.lower", ()))
 
     @property
     def tools(self) -> dict[str, Path]:
@@ -171,9 +184,11 @@ def _checked(key: Key, value: Any, path: Path) -> Any:
         return value
     if key.kind == "names" and isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(value)
+    if key.kind == "tables" and isinstance(value, list) and all(isinstance(item, dict) for item in value):
+        return tuple(value)
     wanted = {
         "path": "a path", "text": "a text", "count": "a whole number above 0", "share": "a number above 0, at most 1",
-        "names": "a list of names",
+        "names": "a list of names", "tables": "a list of tables",
     }[key.kind]  # fmt: skip
     raise ConfigError(f"{key.dotted} is {value!r}, not {wanted}", where=path, fix=f"for example {key.example}")
 

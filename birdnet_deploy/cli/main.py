@@ -16,7 +16,7 @@ from birdnet_deploy.errors import INTERRUPTED_EXIT_CODE, DeployError
 COMMANDS = {
     "init": ("init", "Write a commented birdnet-deploy.toml."),
     "convert": ("convert", "Quantize a trained .keras model to a full-int8 bundle."),
-    "validate": ("validate", "Check a bundle or .tflite against the NPU's and engine's rules."),
+    "validate": ("validate", "Check a model, bundle or project against the NPU's and engine's rules."),
     "rule": ("rule", "Explain a rule of validate."),
     "generate": ("generate", "Render a firmware project from a bundle."),
     "build": ("build", "Compile a rendered project."),

@@ -10,50 +10,65 @@ import click
 from birdnet_deploy.errors import UsageError
 
 if TYPE_CHECKING:
-    from birdnet_deploy.npu.finding import Finding, ValidationResult
-    from birdnet_deploy.settings import Settings
+    from birdnet_deploy.npu.finding import ValidationResult
+    from birdnet_deploy.npu.output import Report
 
-_COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
-_NAME_LENGTH = 100  # the converter joins the names of fused operators; JSON has them whole
+_FORMATS = ("text", "json", "jsonl", "github", "junit", "sarif")
+_PATH = click.Path(path_type=Path)
 
 
 @click.command("validate")
-@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.argument("path", required=False, type=_PATH)
 @click.option("--target", help="The board to check for [default: birdnet-deploy.toml's, else stm32n6570-dk].")
 @click.option("--select", "selected", multiple=True, help="Only these rules: ids or prefixes, with commas.")
 @click.option("--ignore", "ignored", multiple=True, help="Without these rules: ids or prefixes, with commas.")
-@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--profile", type=_PATH, help="A TOML file that selects, ignores and lowers rules.")
+@click.option("--measured", type=_PATH, help="What stedgeai wrote for this model; shown beside the estimate.")
+@click.option("--output-format", type=click.Choice(_FORMATS), default="text", show_default=True)
+@click.option("-o", "--output", type=_PATH, help="Write the report to this file instead of stdout.")
+@click.option("--statistics", is_flag=True, help="Counts by rule instead of findings (text), or beside them (json).")
+@click.option("--layers", is_flag=True, help="The table of layers and the plan of the activations too (text).")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even where there are errors.")
 @click.pass_context
 def command(
     ctx: click.Context, *, path: Path | None, target: str | None, selected: tuple[str, ...],
-    ignored: tuple[str, ...], output_format: str, exit_zero: bool,
+    ignored: tuple[str, ...], profile: Path | None, measured: Path | None, output_format: str, output: Path | None,
+    statistics: bool, layers: bool, exit_zero: bool,
 ) -> None:  # fmt: skip
-    """Check PATH, a bundle, a rendered project or a .tflite, against the NPU's and the engine's rules.
+    """Check PATH against the NPU's and the engine's rules: a bundle, .tflite, .keras, project or stedgeai output.
 
     PATH may be a folder as models are published: *_INT8.tflite, *_model_config.json, *_labels.txt. Without PATH:
-    what birdnet-deploy.toml names, else the bundle in the current folder. Exit code 4 where there is an error, 3
+    what birdnet-deploy.toml names, else what lies in the current folder. Exit code 4 where there is an error, 3
     where the model cannot be read.
     """
-    from birdnet_deploy.npu.check import check_path
-    from birdnet_deploy.npu.data import DEFAULT_TARGET
-    from birdnet_deploy.settings import find_settings
+    from birdnet_deploy import pipeline
+    from birdnet_deploy.npu.output import Report, render
 
-    settings = find_settings()
-    result = check_path(
-        path or _default_path(settings),
-        target=target or settings.target or DEFAULT_TARGET,
-        select=_ids(selected) or settings.rules_select,
-        ignore=(*_ids(ignored), *settings.rules_ignore),
-    )
-    if output_format == "json":
-        from birdnet_deploy.support import jsonfile
-
-        click.echo(jsonfile.dumps(result.to_json()), nl=False)
+    _check_options(output_format, statistics, layers)
+    result = pipeline.validate(path, target=target, select=_ids(selected), ignore=_ids(ignored), profile=profile)
+    if measured is not None:
+        result = _with_measured(result, measured)
+    if layers and result.summary.get("estimate") and not result.summary["estimate"]["flash"]:
+        result = _with_engine(result, path)
+    artifact = str(result.summary.get("path", path or "."))
+    report = Report(result, artifact, statistics=statistics, layers=layers)
+    if output is None:
+        click.echo(render(_for_terminal(report), output_format), nl=False, color=True)
     else:
-        show_findings(result)
+        from birdnet_deploy.support.files import replaced_text
+
+        with replaced_text(output) as file:
+            file.write(render(report, output_format))
     if result.errors and not exit_zero:
         ctx.exit(4)
+
+
+def _check_options(output_format: str, statistics: bool, layers: bool) -> None:
+    """Refuses an option that a format has no place for."""
+    if statistics and output_format not in ("text", "json"):
+        raise UsageError(f"{output_format} has no place for --statistics", fix="use --output-format text or json")
+    if layers and output_format != "text":
+        raise UsageError(f"{output_format} has no table of layers", fix="leave --layers out; json has them always")
 
 
 def _ids(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -61,57 +76,45 @@ def _ids(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(item.strip() for value in values for item in value.split(",") if item.strip())
 
 
-def _default_path(settings: Settings) -> Path:
-    """Gives what to check where no path is given.
+def _with_measured(result: ValidationResult, folder: Path) -> ValidationResult:
+    from dataclasses import replace
 
-    Raises: UsageError (exit 2) with the command to type.
-    """
-    from birdnet_deploy.bundle import is_bundle
+    from birdnet_deploy.npu.stedgeai import read_stedgeai
 
-    candidates = [settings.bundle] if settings.bundle else []
-    if settings.model is not None and settings.model.suffix == ".tflite":
-        candidates.append(settings.model)
-    elif settings.model is not None:
-        name = f"{settings.model.stem}_bundle"  # what convert writes where it is not told
-        candidates += [folder for folder in (Path(name), settings.model.parent / name) if is_bundle(folder)]
-    if is_bundle(Path()):
-        candidates.append(Path())
-    if settings.project is not None:
-        candidates.append(settings.project)
-    if not candidates:
-        raise UsageError("nothing named to check, and no bundle in this folder", fix="birdnet-deploy validate BUNDLE")
-    return candidates[0]
+    if not folder.exists():
+        raise UsageError("no such file or folder", where=folder, fix="name the output folder of stedgeai")
+    return replace(result, summary={**result.summary, "measured": read_stedgeai(folder).to_json()})
+
+
+def _with_engine(result: ValidationResult, path: Path | None) -> ValidationResult:
+    """Adds the plan of the generated C engine, which computes where there is no NPU."""
+    from dataclasses import replace
+
+    from birdnet_deploy.errors import ModelError
+    from birdnet_deploy.npu.request import plan_engine
+    from birdnet_deploy.settings import find_settings
+
+    try:
+        engine = plan_engine(path, find_settings())
+    except ModelError as error:
+        engine = {"problem": error.what}
+    return replace(result, summary={**result.summary, "engine": engine})
+
+
+def _for_terminal(report: Report) -> Report:
+    """Gives the report with the colour and width of stdout, where that is a terminal."""
+    import shutil
+    import sys
+    from dataclasses import replace
+
+    from birdnet_deploy.cli.console import wants_colour
+
+    width = shutil.get_terminal_size().columns if sys.stdout is not None and sys.stdout.isatty() else None
+    return replace(report, colour=wants_colour(), width=width)
 
 
 def show_findings(result: ValidationResult) -> None:
     """Shows findings, notes and totals on stdout."""
-    from birdnet_deploy.cli.console import wants_colour
+    from birdnet_deploy.npu.output import Report, render
 
-    colour = wants_colour()
-    for finding in result.findings:
-        click.echo(_line(finding, colour), color=colour)
-    for note in result.summary["notes"]:
-        click.echo(f"note: {note}")
-    click.echo(_totals(result))
-
-
-def _line(finding: Finding, colour: bool) -> str:
-    where = finding.where
-    if len(where) > _NAME_LENGTH:
-        where = f"{where[: _NAME_LENGTH - 3]}..."
-    severity: str = finding.severity
-    if colour:
-        severity = click.style(severity, fg=_COLOURS[finding.severity])
-    return f"{finding.rule} {severity} {where}: {finding.message} -> {finding.fix}"
-
-
-def _totals(result: ValidationResult) -> str:
-    facts = result.summary
-    counts = ", ".join(f"{count} {severity}" for severity, count in facts["counts"].items())
-    on_npu = facts["operators_on_npu"]
-    return (
-        f"{counts}; {sum(facts['operators'].values())} operators "
-        f"(NPU table: {', '.join(f'{count} {kind}' for kind, count in on_npu.items())}), "
-        f"{facts['macs'] / 1e6:.1f} M MAC, weights {facts['weight_bytes']:,} B, "
-        f"activations at least {facts['arena_bytes_at_least']:,} B; target {facts['target']}"
-    )
+    click.echo(render(_for_terminal(Report(result, ".")), "text"), nl=False, color=True)

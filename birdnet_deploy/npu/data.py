@@ -45,14 +45,30 @@ class Pool:
 
 
 @dataclass(frozen=True)
+class Version:
+    """One release of ST Edge AI Core, with the LL_ATON and the NetworkRuntime that belong to it."""
+
+    tool: str
+    ll_aton: str
+    runtime: str
+
+    def __str__(self) -> str:
+        return f"Core {self.tool}: LL_ATON {self.ll_aton}" + (f", runtime {self.runtime}" if self.runtime else "")
+
+
+@dataclass(frozen=True)
 class Target:
-    """One board: what computes there (``npu`` or ``cpu``) and which memories it has."""
+    """One board: what computes there (``npu`` or ``cpu``) and which memories it has.
+
+    ``application`` is the flash slot of the signed application, None where the linker alone decides.
+    """
 
     name: str
     title: str
     processor: str
     activations: tuple[Pool, ...]
     weights: tuple[Pool, ...]
+    application: Pool | None = None
 
     @property
     def activation_bytes(self) -> int:
@@ -87,6 +103,12 @@ def source(name: str) -> str:
 
 
 @lru_cache(maxsize=1)
+def versions() -> tuple[Version, ...]:
+    """Gives the releases of ST Edge AI Core that are known."""
+    return tuple(Version(**entry) for entry in _limits()["versions"])
+
+
+@lru_cache(maxsize=1)
 def operators() -> Mapping[str, Support]:
     """Gives the operator table by TFLite name; ``REQUANTIZE`` is a QUANTIZE between integer tensors."""
     with (_FOLDER / "operators.csv").open(encoding="utf-8", newline="") as file:
@@ -114,4 +136,5 @@ def read_target(name: str) -> Target:
         raise UsageError(f"unknown target {name!r}", fix=f"{hint}valid: {', '.join(names)}")
     raw = _toml(_FOLDER / "targets" / f"{name}.toml")
     pools = {kind: tuple(Pool(**pool) for pool in raw[kind]["pools"]) for kind in ("activations", "weights")}
-    return Target(name, raw["title"], raw["processor"], **pools)
+    application = Pool(**raw["application"]["pool"]) if "application" in raw else None
+    return Target(name, raw["title"], raw["processor"], **pools, application=application)

@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from birdnet_deploy.errors import UsageError
-from birdnet_deploy.npu.check import suggestion
+from birdnet_deploy.npu.profile import suggestion
 from birdnet_deploy.npu.rules import BY_ID
 from birdnet_deploy.npu.rules.rule import Rule
 
 _GROUPS = {
     "BD1": "Graph and operators",
     "BD2": "Quantization",
-    "BD3": "Contract between model, labels, config and lock",
-    "BD4": "Memory",
+    "BD3": "Contract between model, labels, config, lock and firmware",
+    "BD4": "Memory and speed",
+    "BD5": "Tools and board",
 }
+_PARTS = {
+    "graph": "the graph", "int8": "the int8 tensors", "contract": "labels and config", "lock": "the lock",
+    "evidence": "report, calibration and golden windows", "project": "the rendered project",
+    "run": "the output of stedgeai", "versions": "the rendered project, the output of stedgeai",
+}  # fmt: skip
 _HEAD = """\
 # Rules of `birdnet-deploy validate`
 
 <!-- Made by: birdnet-deploy rule --all --output-format markdown > docs/rules.md -->
 
 An *error* is what ST's compiler or the generated engine refuses, or what makes results wrong (exit code 4).
-A *warning* is slower, in software, split or less faithful. An *info* is worth knowing. Rules of BD3xx need a
-bundle; a lone `.tflite` skips them.
+A *warning* is slower, in software, split or less faithful. An *info* is worth knowing. A rule is asked of what it
+looks at: one that needs a bundle, a rendered project or a run of `stedgeai` is skipped without, and one that is asked
+of targets with an NPU only is left out for others. [validate.md](validate.md) has how to select, ignore and lower.
 """
 
 
@@ -42,7 +49,7 @@ def rule_text(rule: Rule) -> str:
     lines = [f"{rule.id} {rule.name} ({rule.severity})", "", rule.summary, "", rule.why, ""]
     if rule.limit:
         lines.append(f"limit:  {rule.limit}")
-    lines += [f"source: {rule.source}", f"fix:    {rule.fix}"]
+    lines += [f"source: {rule.source}", f"fix:    {rule.fix}", "", f"bad:    {rule.bad}", f"good:   {rule.good}"]
     return "\n".join(lines)
 
 
@@ -50,7 +57,8 @@ def rule_json(rule: Rule) -> dict[str, object]:
     """Gives the mapping of one rule for JSON."""
     return {
         "id": rule.id, "name": rule.name, "severity": rule.severity, "summary": rule.summary, "why": rule.why,
-        "limit": rule.limit, "source": rule.source, "fix": rule.fix, "needs_bundle": rule.needs_bundle,
+        "limit": rule.limit, "source": rule.source, "fix": rule.fix, "bad": rule.bad, "good": rule.good,
+        "needs": list(rule.needs), "needs_bundle": rule.needs_bundle, "processor": rule.processor,
     }  # fmt: skip
 
 
@@ -69,5 +77,11 @@ def _section(rule: Rule) -> str:
     limit = f"- Limit: {rule.limit}\n" if rule.limit else ""
     return (
         f"### {rule.id} {rule.name} ({rule.severity})\n\n{rule.summary} {rule.why}\n\n"
-        f"{limit}- Source: {rule.source}\n- Fix: {rule.fix}\n"
+        f"{limit}- Source: {rule.source}\n- Fix: {rule.fix}\n- Looks at: {_looks_at(rule)}\n"
+        f"- Bad: `{rule.bad}`\n- Good: `{rule.good}`\n"
     )
+
+
+def _looks_at(rule: Rule) -> str:
+    text = ", ".join(_PARTS[part] for part in rule.needs)
+    return f"{text}; targets with an NPU" if rule.processor else text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 Severity = Literal["error", "warning", "info"]
@@ -12,17 +12,21 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 
 @dataclass(frozen=True)
 class Finding:
-    """One violation of one rule at one place."""
+    """One violation of one rule at one place; ``reason`` says why its severity is not the rule's own."""
 
     rule: str
     severity: Severity
     message: str
     where: str
     fix: str
+    reason: str = ""
 
     def to_json(self) -> dict[str, str]:
         """Gives the mapping that JSON output holds."""
-        return asdict(self)
+        return {
+            "rule": self.rule, "severity": self.severity, "message": self.message, "where": self.where,
+            "fix": self.fix,
+        }  # fmt: skip
 
 
 @dataclass(frozen=True)

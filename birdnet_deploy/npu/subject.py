@@ -1,67 +1,75 @@
-"""What is checked: a model, and where it came in a bundle, project or published folder, what lies beside it.
+"""What is checked: a model, and what lies with it in a bundle, project, published folder or ST output folder.
 
-Only an unreadable model stops a check. Everything else that is wrong with a bundle is kept here as it is, for
-rules to report all at once.
+Only an unreadable model stops a check. Everything else that is wrong is kept here as it is, for rules to report
+all at once.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from birdnet_deploy.artifacts import CONFIG_FILE, LABELS_FILE, LOCK_FILE, MODEL_FILE
-from birdnet_deploy.bundle import read_lock, stale_lines
-from birdnet_deploy.errors import DeployError, ModelError, UsageError
-from birdnet_deploy.model.config import ModelConfig, config_from_mapping
-from birdnet_deploy.model.labels import read_labels
-from birdnet_deploy.model.published import (
-    beside_in_folder,
-    config_beside,
-    find_keras,
-    find_tflite,
-    labels_beside,
-    refuse_unconverted,
-)
+from birdnet_deploy.artifacts import LOCK_FILE, MODEL_FILE
+from birdnet_deploy.errors import ModelError, UsageError
+from birdnet_deploy.model.published import find_keras, find_tflite, refuse_unconverted
+from birdnet_deploy.npu.contract import Contract, bundle_contract, published_contract
 from birdnet_deploy.npu.data import Target
+from birdnet_deploy.npu.evidence import Evidence, read_evidence
 from birdnet_deploy.npu.graph import Graph
+from birdnet_deploy.npu.rendered import Rendered, is_project, read_rendered
 from birdnet_deploy.npu.roles import roles
 from birdnet_deploy.tflite.head import head_activation
 from birdnet_deploy.tflite.reader import TfliteModel, read_model
 
+if TYPE_CHECKING:
+    from birdnet_deploy.npu.stedgeai import StedgeaiRun
+
 PROJECT_BUNDLE = "bundle"
-
-
-@dataclass(frozen=True)
-class Contract:
-    """What lies beside a model in a bundle; a part that could not be read is None and told in ``problems``.
-
-    ``problems`` maps ``labels``, ``config`` and ``lock`` to a line; ``stale`` has a line for each file that
-    is not what the lock says. A folder of the published layout has no lock, and is not ``locked``.
-    """
-
-    folder: Path
-    labels_name: str
-    config_name: str
-    locked: bool
-    labels: tuple[str, ...] | None
-    config: ModelConfig | None
-    raw_config: Mapping[str, Any]
-    problems: Mapping[str, str]
-    stale: tuple[str, ...]
+NPU_MODEL_FILE = "model_npu.tflite"  # what runs where a prologue computes the first layers outside
+PROLOGUE_FILE = "prologue.npz"
+_RUN_FOLDERS = (".", "stedgeai", "st_ai_output", "network_output")
+_RUN_FILES = ("_c_info.json", "_generate_report.txt", "_analyze_report.txt", "_validate_report.txt")
+_NO_MODEL = TfliteModel("", 0, (), (), (), ())
+_FIX = "name a bundle, a project, a .tflite, a .keras or a folder of stedgeai's output"
 
 
 @dataclass(frozen=True)
 class Subject:
-    """One model to check for one target."""
+    """One model to check for one target.
+
+    ``kind`` is tflite, bundle, project, published, keras or stedgeai. ``model`` is what runs; where a prologue computes
+    the first layers, ``whole`` is the model of which it is a part. A ``.keras`` has the graph that conversion gives,
+    without quantization; a folder of stedgeai's output has an empty one.
+    """
 
     path: Path
     model: TfliteModel
     target: Target
-    contract: Contract | None
+    contract: Contract | None = None
+    kind: str = "tflite"
+    whole: TfliteModel | None = None
+    evidence: Evidence | None = None
+    rendered: Rendered | None = None
+    run: StedgeaiRun | None = None
+
+    @cached_property
+    def parts(self) -> frozenset[str]:
+        """What there is to look at: graph, int8, contract, lock, evidence, project, run, versions."""
+        there = {
+            "graph": bool(self.model.inputs), "int8": bool(self.model.inputs) and self.kind != "keras",
+            "contract": self.contract is not None, "lock": self.contract is not None and self.contract.locked,
+            "evidence": self.evidence is not None, "project": self.rendered is not None, "run": self.run is not None,
+            "versions": self.rendered is not None or self.run is not None,
+        }  # fmt: skip
+        return frozenset(part for part, is_there in there.items() if is_there)
+
+    @property
+    def fed(self) -> TfliteModel:
+        """The model that takes the features of the config's frontend."""
+        return self.whole or self.model
 
     @cached_property
     def graph(self) -> Graph:
@@ -75,83 +83,77 @@ class Subject:
 
 
 def open_subject(path: Path, target: Target) -> Subject:
-    """Gives what lies at ``path``: a ``.tflite``, a bundle folder, a rendered project's copy of one, or a folder of
-    the published layout.
+    """Gives what lies at ``path``: a ``.tflite``, ``.keras``, bundle folder, rendered project, folder of the published
+    layout, or output of stedgeai.
 
     Raises: UsageError (exit 2) where there is nothing of the kind; ModelError (exit 3) where the model is
     unreadable.
     """
     if path.is_file():
-        refuse_unconverted(path)
-        return Subject(path, read_model(path), target, None)
+        return _open_file(path, target)
     if not path.is_dir():
-        raise UsageError("no such file or folder", where=path, fix="name a bundle, a project or a .tflite file")
+        raise UsageError("no such file or folder", where=path, fix=_FIX)
+    if is_project(path) or (path / PROJECT_BUNDLE / MODEL_FILE).is_file():
+        subject = _open_bundle(path / PROJECT_BUNDLE, target)
+        return replace(subject, path=path, kind="project", rendered=read_rendered(path), run=_run_in(path))
+    if (path / MODEL_FILE).is_file() or (path / LOCK_FILE).is_file():
+        return replace(_open_bundle(path, target), run=_run_in(path))
+    if is_run(path):
+        return _open_run(path, target)
     published = find_tflite(path)
     if published is not None:
         read = read_model(published)
-        return Subject(published, read, target, _published_contract(published, read))
-    folder = path
-    if not (path / MODEL_FILE).is_file() and (path / PROJECT_BUNDLE).is_dir():
-        folder = path / PROJECT_BUNDLE
+        contract = published_contract(published, head_activation(read))
+        return Subject(published, read, target, contract, kind="published")
+    found = find_keras(path)
+    if found.is_file():
+        return _open_file(found, target)
+    raise UsageError(f"no bundle: {MODEL_FILE} is not there", where=path, fix="birdnet-deploy validate BUNDLE")
+
+
+def _open_file(path: Path, target: Target) -> Subject:
+    if path.suffix == ".keras":
+        from birdnet_deploy.npu.keras_graph import open_keras
+
+        model, head = open_keras(path)
+        return Subject(path, model, target, published_contract(path, head), kind="keras")
+    refuse_unconverted(path)
+    if path.name.endswith(_RUN_FILES):
+        return _open_run(path, target)
+    return Subject(path, read_model(path), target)
+
+
+def _open_bundle(folder: Path, target: Target) -> Subject:
     model = folder / MODEL_FILE
     if not model.is_file():
-        if (folder / LOCK_FILE).is_file():
-            raise ModelError(f"the bundle has no {MODEL_FILE}", where=folder, fix="run convert again")
-        refuse_unconverted(find_keras(path))
-        raise UsageError(f"no bundle: {MODEL_FILE} is not there", where=path, fix="birdnet-deploy validate BUNDLE")
-    return Subject(model, read_model(model), target, _contract(folder))
+        raise ModelError(f"the bundle has no {MODEL_FILE}", where=folder, fix="run convert again")
+    contract = bundle_contract(folder)
+    read, whole = read_model(model), None
+    if (folder / NPU_MODEL_FILE).is_file():
+        read, whole = read_model(folder / NPU_MODEL_FILE), read
+    evidence = read_evidence(folder, contract.lock)
+    return Subject(model, read, target, contract, kind="bundle", whole=whole, evidence=evidence)
 
 
-def _contract(folder: Path) -> Contract:
-    contract = _unlocked_contract(folder, LABELS_FILE, CONFIG_FILE)
+def is_run(folder: Path) -> bool:
+    """Says whether a folder holds a report of stedgeai."""
     try:
-        return replace(contract, locked=True, stale=stale_lines(folder, read_lock(folder / LOCK_FILE)))
-    except DeployError as error:
-        problems = {**contract.problems, "lock": _without_folder(error, folder)}
-        return replace(contract, locked=True, problems=problems)
+        return folder.is_dir() and any(path.name.endswith(_RUN_FILES) for path in folder.iterdir())
+    except OSError:  # not ours to read
+        return False
 
 
-def _published_contract(model: Path, read: TfliteModel) -> Contract | None:
-    """Gives the labels and config of a published folder; None where there are neither."""
-    config, labels = beside_in_folder(model)
-    if config is None and labels is None:
+def _open_run(path: Path, target: Target) -> Subject:
+    from birdnet_deploy.npu.stedgeai import read_stedgeai
+
+    return Subject(path, _NO_MODEL, target, kind="stedgeai", run=read_stedgeai(path))
+
+
+def _run_in(folder: Path) -> StedgeaiRun | None:
+    """Gives what stedgeai wrote into a bundle or project."""
+    place = next((folder / name for name in _RUN_FOLDERS if is_run(folder / name)), None)
+    if place is None:
         return None
-    names = [(found or beside(model)).name for found, beside in ((labels, labels_beside), (config, config_beside))]
-    contract = _unlocked_contract(model.parent, *names)
-    if contract.config is not None and contract.config.output_activation == head_activation(read):
-        # there the key says how the model ends; in a bundle, what is left to the host
-        return replace(contract, config=contract.config.with_(output_activation="none"))
-    return contract
+    from birdnet_deploy.npu.stedgeai import read_stedgeai
 
-
-def _unlocked_contract(folder: Path, labels_name: str, config_name: str) -> Contract:
-    problems: dict[str, str] = {}
-    labels = config = None
-    raw: Mapping[str, Any] = {}
-    try:
-        labels = read_labels(folder / labels_name)
-    except DeployError as error:
-        problems["labels"] = _without_folder(error, folder)
-    try:
-        raw = _read_object(folder / config_name)
-        # the frame step has a rule of its own
-        config = config_from_mapping({k: v for k, v in raw.items() if k != "hop_length"}, where=config_name)
-    except DeployError as error:
-        problems["config"] = _without_folder(error, folder)
-    return Contract(folder, labels_name, config_name, False, labels, config, raw, problems, ())
-
-
-def _read_object(path: Path) -> Mapping[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"not readable JSON ({error})", where=path) from error
-    if not isinstance(data, dict):
-        raise ModelError("not a JSON object", where=path)
-    return data
-
-
-def _without_folder(error: DeployError, folder: Path) -> str:
-    """Gives an error's text without the folder, which the finding names already."""
-    text = error.what if error.where is None else f"{error.where}: {error.what}"
-    return text.replace(f"{folder}/", "")
+    return read_stedgeai(place)

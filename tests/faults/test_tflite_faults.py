@@ -126,4 +126,4 @@ def test_f02_paths_that_are_not_there(tmp_path: Path) -> None:
     assert "birdnet-deploy validate" in fail(2, "validate", cwd=tmp_path)
     keras = tmp_path / "model.keras"
     keras.write_bytes(b"")
-    assert "birdnet-deploy convert" in fail(2, "validate", keras)
+    assert "not a readable .keras archive (empty)" in fail(3, "validate", keras)

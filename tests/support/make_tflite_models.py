@@ -108,6 +108,26 @@ def _models():
         model.get_layer("stage1_ds1_pw").set_weights([kernel, bias])
         return model
 
+    def alone(layer, shape):
+        """A model of one layer behind a stem of eight channels, with a head."""
+        inputs = keras.Input(shape, name="mel_spectrogram_input")
+        x = layers.Conv2D(8, 3, padding="same", activation="relu", name="stem_conv")(inputs)
+        x = layers.GlobalAveragePooling2D(name="gap")(layer(x))
+        return keras.Model(inputs, layers.Dense(CLASSES, name="pred")(x), name="dscnn_audio")
+
+    def wide_gate(x):
+        y = layers.Conv2D(768, 1, name="wide_pw")(x)
+        gate = layers.GlobalAveragePooling2D(keepdims=True, name="se_squeeze")(y)
+        gate = layers.Dense(768, activation="sigmoid", use_bias=False, name="se_expand")(gate)
+        return layers.Multiply(name="se_scale")([y, gate])
+
+    def reshape_relu(x):
+        y = layers.Reshape((8, 16, 8))(layers.Conv2D(8, 3, padding="same", name="odd_conv")(x))
+        return layers.ReLU(name="late_relu")(y)
+
+    def summed(x):
+        return ops.expand_dims(ops.expand_dims(ops.sum(x, axis=(1, 2)), 1), 1)
+
     def two_outputs():
         inputs = keras.Input((16, 16, 1))
         x = layers.Conv2D(8, 3, padding="same")(inputs)
@@ -117,6 +137,12 @@ def _models():
         inputs = keras.Input((1024, 512, 1))
         x = layers.Conv2D(8, 3, padding="same", name="stem_conv")(inputs)
         return keras.Model(inputs, layers.GlobalAveragePooling2D()(x))
+
+    def converted_float16(model):
+        converter = converter_of(model)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+        return converter.convert()
 
     def plain_float():
         return converter_of(dscnn()).convert()
@@ -145,6 +171,27 @@ def _models():
         "per_tensor": lambda: converted(dscnn(), per_channel=False),
         "two_outputs": lambda: converted(two_outputs()),
         "large": lambda: converted(large()),
+        "kernel_7": lambda: converted(dscnn(body=layers.Conv2D(8, 7, padding="same", name="wide"))),
+        "kernel_13": lambda: converted(dscnn(body=layers.Conv2D(8, (1, 13), strides=(1, 2), padding="same"))),
+        "stride_3": lambda: converted(dscnn(body=layers.Conv2D(8, 3, strides=3, padding="same"))),
+        "stride_over_kernel": lambda: converted(dscnn(body=layers.Conv2D(8, 1, strides=2))),
+        "dilated": lambda: converted(dscnn(body=layers.Conv2D(8, 3, dilation_rate=2, padding="same"))),
+        "pool_4": lambda: converted(dscnn(body=layers.AveragePooling2D(4))),
+        "max_pool_5": lambda: converted(dscnn(body=layers.MaxPooling2D(5, strides=2))),
+        "wide_map": lambda: converted(alone(layers.DepthwiseConv2D(3, padding="same"), (4, 300, 1))),
+        "prime_17": lambda: converted(dscnn(body=layers.Conv2D(17, 1, name="odd_pw"))),
+        "wide_gate": lambda: converted(dscnn(body=wide_gate)),
+        "global_pool": lambda: converted(alone(layers.ReLU(6), (50, 11, 1))),
+        "flat_depthwise": lambda: converted(dscnn(body=layers.DepthwiseConv2D((1, 3), strides=2, padding="same"))),
+        "reshape_relu": lambda: converted(dscnn(body=reshape_relu)),
+        "maximum": lambda: converted(dscnn(body=lambda x: ops.maximum(x, 0.5))),
+        "minimum": lambda: converted(dscnn(body=lambda x: ops.minimum(x, 0.5))),
+        "sum": lambda: converted(dscnn(body=summed)),
+        "square_root": lambda: converted(dscnn(body=lambda x: ops.sqrt(ops.relu(x)))),
+        "exponential": lambda: converted(dscnn(body=lambda x: ops.exp(-ops.relu(x)))),
+        "transposed": lambda: converted(dscnn(body=layers.Conv2DTranspose(8, 3, strides=2))),
+        "float16": lambda: converted_float16(dscnn()),
+        "dynamic_float": lambda: tf.lite.TFLiteConverter.from_keras_model(dscnn()).convert(),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,12 +15,15 @@ import pytest
 
 from birdnet_deploy.codegen.lower import LOWERINGS
 from birdnet_deploy.errors import UsageError
-from birdnet_deploy.npu.check import check_path
-from birdnet_deploy.npu.data import DEFAULT_TARGET, limit, operators, target_names
+from birdnet_deploy.npu.check import check_path, check_subject
+from birdnet_deploy.npu.data import DEFAULT_TARGET, limit, operators, read_target, target_names
 from birdnet_deploy.npu.finding import ValidationResult
 from birdnet_deploy.npu.rules import ALL_RULES, BY_ID
-from tests.support.bundles import LABELS, lock, write_bundle
+from birdnet_deploy.npu.subject import open_subject
+from tests.support.broken_models import becomes, both, inserted, quantized
+from tests.support.bundles import LABELS, digest, fake_elf, lock, write_bundle, write_project
 from tests.support.schema import edited, schema, unpack
+from tests.support.stedgeai_files import report
 from tests.support.tflite_models import tflite_models
 
 __all__ = ["tflite_models"]
@@ -67,6 +71,98 @@ def relabelled(text: bytes) -> Make:
     return bundle(change)
 
 
+def reported(report: dict[str, Any], calibration: dict[str, Any] | None = None) -> Make:
+    """A bundle whose report says so, and whose lock has that calibration manifest."""
+
+    def change(folder: Path) -> None:
+        (folder / "report.json").write_text(json.dumps(report))
+        lock(folder)
+        if calibration is not None:
+            told = json.loads((folder / "birdnet.lock").read_text())
+            (folder / "birdnet.lock").write_text(json.dumps({**told, "calibration": calibration}))
+
+    return bundle(change)
+
+
+def rendered(change: Callable[[Path], object] = lambda folder: None, target: str = "qemu-an547") -> Make:
+    """A project around the good bundle, as far as rules look at one."""
+
+    def make(models: Path, scratch: Path) -> Path:
+        folder = scratch / "project"
+        made = write_project(folder, (models / "good.tflite").read_bytes(), target)
+        change(made)
+        return folder
+
+    return make
+
+
+def header_of_another_lock(folder: Path) -> None:
+    path = folder / "generated/labels.c"
+    path.write_text(re.sub(r"lock +[0-9a-f]{64}", f"lock  {'0' * 64}", path.read_text()))
+
+
+def edited_rate(folder: Path) -> None:
+    path = folder / "generated/app_config.h"
+    path.write_text(path.read_text().replace("APP_SAMPLE_RATE 8000", "APP_SAMPLE_RATE 16000"))
+
+
+def half_a_megabyte_of_elf(folder: Path) -> None:
+    elf = fake_elf(600_000, digest(folder / "bundle/birdnet.lock"))
+    (folder / "build").mkdir()
+    (folder / "build/firmware.elf").write_bytes(elf)
+
+
+def signed(folder: Path, vectors_at: int) -> None:
+    image = bytearray(0x1000)
+    image[:4] = b"STM2"
+    image[0x70:0x74] = image[vectors_at + 4 : vectors_at + 8] = (0x34000401).to_bytes(4, "little")
+    (folder / "build").mkdir(exist_ok=True)
+    (folder / "build/app_sign.bin").write_bytes(image)
+
+
+def unaligned(folder: Path) -> None:
+    signed(folder, 0x240)
+
+
+def burns_a_fuse(folder: Path) -> None:
+    (folder / "app").mkdir()
+    (folder / "app/board.c").write_text("/* fuse_vddio() in a comment */\nvoid f(void) { fuse_vddio(); }\n")
+
+
+GOOD_RUN = (
+    report().replace("-SW-   (      Softmax       )", " HW").replace("--Ocache-opt", "--Ocache-opt --all-buffers-info")
+)
+POOL = "\tnpuRAM5    [0x342E0000 - 0x34350000]:    144.000 kB"
+NETWORK_C = (
+    "#if LL_ATON_VERSION_MAJOR != 1 || LL_ATON_VERSION_MINOR != 1 || \\\n"
+    "    LL_ATON_VERSION_MICRO != 1 || LL_ATON_VERSION_DEV != 31\n#error\n#endif\n"
+)
+LL_ATON_H = "".join(
+    f"#define LL_ATON_VERSION_{part} ({number})\n"
+    for part, number in (("MAJOR", 1), ("MINOR", 1), ("MICRO", 3), ("DEV", 275))
+)
+
+
+def in_external_memory(text: str) -> str:
+    row = next(line for line in text.splitlines() if line.startswith(POOL))
+    moved = row.replace("npuRAM5 ", "hyperRAM").replace("0x342E0000 - 0x34350000", "0x90000000 - 0x91000000")
+    return text.replace(row, f"{row}\n{moved}")
+
+
+def stedgeai(change: Callable[[str], str] = lambda text: text, **files: str) -> Make:
+    """The report of a compiled network, as stedgeai writes it, with changes."""
+
+    def make(models: Path, scratch: Path) -> Path:
+        folder = scratch / "st_ai_output"
+        folder.mkdir(parents=True)
+        (folder / "network_generate_report.txt").write_text(change(GOOD_RUN))
+        for name, text in files.items():
+            (folder / name.replace("__", ".")).write_text(text)
+        return folder
+
+    return make
+
+
 def weights_of(tree: Any, op_index: int) -> Any:
     graph = tree.subgraphs[0]
     return graph.tensors[graph.operators[op_index].inputs[1]]
@@ -99,6 +195,21 @@ BROKEN = {
     "BD108": Broken(model("reverse"), 1, "op 4 REVERSE_V2", "neither the NPU nor the generated engine"),
     "BD109": Broken(model("leaky_relu"), 1, "op 4 LEAKY_RELU", "the generated engine does not run LEAKY_RELU"),
     "BD110": Broken(model("two_outputs"), 1, "model", "2 outputs"),
+    "BD111": Broken(model("kernel_7"), 1, "op 4 CONV_2D", "7 high, more than 3 and 7 wide, more than 6"),
+    "BD112": Broken(model("stride_3"), 1, "op 4 CONV_2D", "stride 3x3, not 1, 2 or 4"),
+    "BD113": Broken(model("kernel_7"), 1, "op 4 CONV_2D", "pads 3 positions on a side"),
+    "BD114": Broken(model("dilated"), 1, "op 4 CONV_2D", "dilation 2x2"),
+    "BD115": Broken(model("pool_4"), 1, "op 4 AVERAGE_POOL_2D", "the 4x4 window"),
+    "BD116": Broken(model("wide_map"), 1, "op 1 DEPTHWISE_CONV_2D", "300 positions x 8 channels = 2400"),
+    "BD117": Broken(model("prime_17"), 1, "op 4 CONV_2D", "17 output"),
+    "BD118": Broken(model("wide_gate"), 1, "op 8 MUL", "broadcasts 768 elements"),
+    "BD119": Broken(model("global_pool"), 1, "op 2 MEAN", "over 550 positions"),
+    "BD120": Broken(model("flat_depthwise"), 1, "op 4 DEPTHWISE_CONV_2D", "a 1x3 DEPTHWISE_CONV_2D with stride 2"),
+    "BD121": Broken(
+        edit(both(inserted(0, "RESHAPE"), inserted(1, "RELU6"))), 1, "op 2 RELU6 inserted_relu6",
+        "RELU6 behind a RESHAPE of CONV_2D",
+    ),
+    "BD122": Broken(model("sum"), 1, "op 4 SUM", "SUM of int8 values"),
     "BD201": Broken(model("dead_branch"), 1, "tensor 16", "the activation scale 7.84e-09"),
     "BD202": Broken(model("float"), 10, "tensor 1", "float32, not int8"),
     "BD203": Broken(model("int16"), 5, "tensor 7", "int16, not int8"),
@@ -109,6 +220,18 @@ BROKEN = {
     "BD208": Broken(edit(unscale), 1, "tensor 0 x", "int8 without a scale"),
     "BD209": Broken(model("dead_channels"), 1, "op 2 CONV_2D", "3 of 8 weight channels are dead"),
     "BD210": Broken(model("sigmoid"), 1, "op 6 LOGISTIC", "an int8 sigmoid"),
+    "BD211": Broken(model("maximum"), 1, "op 4 MAXIMUM", "ties the ranges"),
+    "BD212": Broken(edit(becomes(3, "MAXIMUM")), 1, "op 3 MAXIMUM", "3 different scales"),
+    "BD213": Broken(edit(quantized(14, zeroPoint=[127])), 1, "tensor 14", "logits of zero point 127: none can be"),
+    "BD214": Broken(bundle(mag_scale="none"), 1, "tensor 0 x", "linear magnitudes in 256 steps"),
+    "BD215": Broken(reported({"calibration": {"synthetic": True}}), 1, "report.json", "synthetic sound"),
+    "BD216": Broken(
+        reported({"fidelity": {"worst_window": {"file": "c.wav"}}}, {"files": [
+            {"file": "a.wav", "sha256": "1", "role": "calibration"},
+            {"file": "b.wav", "sha256": "1", "role": "evaluation"},
+            {"file": "c.wav", "sha256": "2", "role": "calibration"},
+        ]}), 2, "recording b.wav", "evaluates, and calibrates too (as a.wav)",
+    ),
     "BD301": Broken(
         bundle(labels=LABELS[:7], num_classes=7, class_names=list(LABELS[:7])), 1, "labels.txt",
         "7 labels but the model has 8 outputs",
@@ -125,9 +248,36 @@ BROKEN = {
         bundle(lambda folder: (folder / "report.json").write_text("{} ")), 1, "birdnet.lock",
         "report.json has changed",
     ),
+    "BD309": Broken(bundle(audio_frontend="wavelet"), 1, "model_config.json", "no frontend 'wavelet'"),
+    "BD310": Broken(rendered(header_of_another_lock), 1, "generated/labels.c", "is of lock 000000000000"),
+    "BD311": Broken(rendered(edited_rate), 1, "generated/app_config.h APP_SAMPLE_RATE", "'16000', the bundle says"),
+    "BD312": Broken(
+        bundle(lambda folder: (folder / "prologue.npz").write_bytes(b"")), 1, "bundle", "model_npu.tflite is not there"
+    ),
     "BD401": Broken(model("large"), 1, "op 0 CONV_2D", "4718592 bytes of activations at once"),
-    "BD402": Broken(model("large"), 1, "tensor 4", "the largest pool (cpuRAM2)"),
+    "BD402": Broken(model("large"), 2, "tensor 0 x", "524288 bytes fit cpuRAM2 only; npuRAM3 has 458752"),
     "BD403": Broken(edit(nine_megabytes), 1, "model", "bytes of weights", target="qemu-an547"),
+    "BD404": Broken(rendered(half_a_megabyte_of_elf), 1, "build/firmware.elf", "the slot of STM32N6570-DK has 524288"),
+    "BD405": Broken(
+        stedgeai(in_external_memory), 1, "pool hyperRAM", "147456 bytes of activations off chip"
+    ),
+    "BD406": Broken(
+        stedgeai(lambda text: text.replace(POOL, POOL.replace("144", "600"))), 1, "pool npuRAM5",
+        "614400 of 458752 bytes used",
+    ),
+    "BD501": Broken(
+        stedgeai(network__c=NETWORK_C, ll_aton_version__h=LL_ATON_H), 2, "network.c",
+        "made for LL_ATON 1.1.1-31, but Core 2.2.0 has 1.1.1-14",
+    ),
+    "BD502": Broken(
+        stedgeai(lambda text: text.replace("epoch 2       EC", "epoch 2      -SW-   (  Softmax  )")), 1, "epoch 2",
+        "Softmax in software",
+    ),
+    "BD505": Broken(rendered(unaligned), 1, "build/app_sign.bin", "the entry is 0x34000401, the reset vector at 0x404"),
+    "BD503": Broken(rendered(burns_a_fuse), 1, "app/board.c", "fuse_vddio burns a one-time fuse"),
+    "BD504": Broken(
+        stedgeai(lambda text: text.replace("--all-buffers-info ", "")), 1, "the compiler's options", "is not among"
+    ),
 }  # fmt: skip
 
 
@@ -147,6 +297,21 @@ def test_every_rule_passes_on_a_good_bundle(tflite_models: Path, tmp_path: Path,
     assert result.summary["rules_skipped"] == []
 
 
+@pytest.mark.parametrize("target", target_names())
+def test_every_rule_passes_on_a_good_project_with_a_good_run(tflite_models: Path, tmp_path: Path, target: str) -> None:
+    folder = rendered(target=target)(tflite_models, tmp_path)
+    stedgeai()(tflite_models, folder)
+    (folder / "build").mkdir()
+    (folder / "build/firmware.elf").write_bytes(fake_elf(100_000, digest(folder / "bundle/birdnet.lock")))
+    signed(folder, 0x400)
+    subject = open_subject(folder, read_target(target))
+    assert subject.parts == {part for rule in ALL_RULES for part in rule.needs}
+    result = check_subject(subject)
+    assert result.findings == ()
+    asked = {rule.id for rule in ALL_RULES if rule.concerns(subject) and rule.applies(subject)}
+    assert asked == {rule.id for rule in ALL_RULES if rule.processor in ("", read_target(target).processor)}
+
+
 @pytest.mark.parametrize("rule_id", sorted(BROKEN))
 def test_every_rule_fails_on_its_broken_model(tflite_models: Path, tmp_path: Path, rule_id: str) -> None:
     broken = BROKEN[rule_id]
@@ -159,7 +324,24 @@ def test_every_rule_fails_on_its_broken_model(tflite_models: Path, tmp_path: Pat
     assert len({(finding.where, finding.message) for finding in findings}) == broken.count
 
 
-@pytest.mark.parametrize("name", ["hybrid", "attention", "squeeze_excite", "softmax", "leaky_relu", "dead_channels"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hybrid",
+        "squeeze_excite",
+        "softmax",
+        "leaky_relu",
+        "dead_channels",
+        "kernel_7",
+        "stride_3",
+        "dilated",
+        "pool_4",
+        "wide_map",
+        "wide_gate",
+        "global_pool",
+        "maximum",
+    ],
+)
 def test_what_is_slower_or_less_faithful_is_no_error(tflite_models: Path, name: str) -> None:
     assert check_path(tflite_models / f"{name}.tflite").errors == 0
 
@@ -251,8 +433,9 @@ def test_a_project_is_checked_by_its_copy_of_the_bundle(tflite_models: Path, tmp
 
 def test_a_lone_model_says_what_was_not_checked(tflite_models: Path) -> None:
     summary = check_path(tflite_models / "good.tflite").summary
-    assert summary["rules_skipped"] == [rule.id for rule in ALL_RULES if rule.id.startswith("BD3")]
-    assert "BD301 to BD308" in summary["notes"][0]
+    bundled = {"contract", "lock", "evidence"}
+    assert summary["rules_skipped"] == [rule.id for rule in ALL_RULES if bundled & set(rule.needs)]
+    assert summary["notes"] == ["no bundle: labels, config and lock were not checked (BD301 to BD312)"]
 
 
 def test_select_and_ignore_take_ids_and_prefixes(tflite_models: Path) -> None:

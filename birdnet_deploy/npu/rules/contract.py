@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterator
 
 from birdnet_deploy.artifacts import CONFIG_FILE, LOCK_FILE
+from birdnet_deploy.npu.contract import Contract
 from birdnet_deploy.npu.data import source
 from birdnet_deploy.npu.graph import tensor_label
 from birdnet_deploy.npu.rules.quantization import output_activations
 from birdnet_deploy.npu.rules.rule import Hit, Rules
-from birdnet_deploy.npu.subject import Contract, Subject
+from birdnet_deploy.npu.subject import Subject
 
-_RULES = Rules(needs_bundle=True)
+_RULES = Rules("graph", "contract")
 _AGAIN = "run convert again"
 
 
@@ -24,6 +25,7 @@ def _contract(subject: Subject) -> Contract:
 @_RULES.add(
     "BD301", "labels-do-not-match-outputs", "error", source=source("contract"),
     fix="put the label file of this very model into the bundle: run convert again with --labels",
+    bad='99 lines in labels.txt, 100 outputs', good='100 lines in labels.txt, 100 outputs',
 )  # fmt: skip
 def labels_do_not_match_outputs(subject: Subject) -> Iterator[Hit]:
     """There are as many labels as the model has outputs.
@@ -39,6 +41,7 @@ def labels_do_not_match_outputs(subject: Subject) -> Iterator[Hit]:
 @_RULES.add(
     "BD302", "labels-not-clean", "error", source=source("contract"),
     fix="write one clean UTF-8 label a line, once",
+    bad='Parus major_Great Tit, twice', good='each species once',
 )  # fmt: skip
 def labels_not_clean(subject: Subject) -> Iterator[Hit]:
     """The label file has one clean, different label a line.
@@ -51,7 +54,8 @@ def labels_not_clean(subject: Subject) -> Iterator[Hit]:
 
 
 @_RULES.add(
-    "BD303", "config-not-valid", "error", source=source("contract"), fix=f"mend {CONFIG_FILE}, or {_AGAIN}"
+    "BD303", "config-not-valid", "error", source=source("contract"), fix=f"mend {CONFIG_FILE}, or {_AGAIN}",
+    bad='"sampel_rate": 22050', good='"sample_rate": 22050',
 )  # fmt: skip
 def config_not_valid(subject: Subject) -> Iterator[Hit]:
     """The model's config can be read and every key and value is valid.
@@ -66,6 +70,7 @@ def config_not_valid(subject: Subject) -> Iterator[Hit]:
 @_RULES.add(
     "BD304", "config-does-not-match-input", "error", source=source("contract"),
     fix="use the config of this very model",
+    bad='"num_mels": 80 beside a model of 64 rows', good='"num_mels": 64 beside a model of 64 rows',
 )  # fmt: skip
 def config_does_not_match_input(subject: Subject) -> Iterator[Hit]:
     """The config's frontend gives what the model's input takes.
@@ -73,7 +78,7 @@ def config_does_not_match_input(subject: Subject) -> Iterator[Hit]:
     Otherwise the firmware fills the input with a picture of another shape, and every score is noise.
     """
     config = _contract(subject).config
-    tensor = subject.model.tensors[subject.model.inputs[0]]
+    tensor = subject.fed.tensors[subject.fed.inputs[0]]
     taken = tuple(tensor.shape[1:])
     if config is None or not taken:
         return
@@ -85,6 +90,7 @@ def config_does_not_match_input(subject: Subject) -> Iterator[Hit]:
 @_RULES.add(
     "BD305", "hop-does-not-match", "error", source=source("contract"),
     fix="remove hop_length, or mend sample_rate, chunk_duration or spec_width",
+    bad='"hop_length": 256 where 66150 samples make 256 frames', good='"hop_length": 258, or no hop_length',
 )  # fmt: skip
 def hop_does_not_match(subject: Subject) -> Iterator[Hit]:
     """hop_length, where the config has it, is int(sample_rate * chunk_duration) // spec_width.
@@ -102,6 +108,7 @@ def hop_does_not_match(subject: Subject) -> Iterator[Hit]:
 @_RULES.add(
     "BD306", "class-names-differ", "error", source=source("contract"),
     fix="keep the order of training in both, or run convert again",
+    bad='"class_names" sorted by the alphabet', good='"class_names" in the order of training',
 )  # fmt: skip
 def class_names_differ(subject: Subject) -> Iterator[Hit]:
     """The config's class_names, where it has them, are the labels in the same order.
@@ -124,6 +131,7 @@ def class_names_differ(subject: Subject) -> Iterator[Hit]:
 @_RULES.add(
     "BD307", "activation-applied-twice", "error", source=source("contract"),
     fix="set output_activation to none: the model applies it itself",
+    bad='"output_activation": "softmax" beside a graph that ends in SOFTMAX', good='"output_activation": "none"',
 )  # fmt: skip
 def activation_applied_twice(subject: Subject) -> Iterator[Hit]:
     """output_activation says what the host still has to apply, so it is none where the model applies it.
@@ -138,7 +146,10 @@ def activation_applied_twice(subject: Subject) -> Iterator[Hit]:
         yield Hit(subject.graph.label(op), message)
 
 
-@_RULES.add("BD308", "lock-stale", "error", source=source("contract"), fix=_AGAIN)
+@_RULES.add(
+    "BD308", "lock-stale", "error", source=source("contract"), fix=_AGAIN, needs=("graph", "contract", "lock"),
+    bad="labels.txt edited by hand after convert", good="labels.txt given to convert --labels",
+)  # fmt: skip
 def lock_stale(subject: Subject) -> Iterator[Hit]:
     """Every file of the bundle is the one that birdnet.lock names by its SHA-256.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from birdnet_deploy.npu.data import limit, operators, source
+from birdnet_deploy.npu.data import limit, source
 from birdnet_deploy.npu.graph import CONVOLUTIONS, Graph, tensor_label
 from birdnet_deploy.npu.roles import reads_graph_input
 from birdnet_deploy.npu.rules.rule import Hit, Rules
 from birdnet_deploy.npu.subject import Subject
 from birdnet_deploy.tflite.reader import Operator
 
-_RULES = Rules()
+_RULES = Rules("graph")
 _AXIS = limit("max_axis")
 _RANK = limit("max_rank")
 _MULTIPLE = limit("channel_multiple")
@@ -26,6 +26,8 @@ _ROLE_REASONS = {
 @_RULES.add(
     "BD101", "dynamic-shape", "error", source=source("st-ops"),
     fix="trace the model with a static batch of 1 before converting",
+    bad="TFLiteConverter.from_keras_model(model)",
+    good="TFLiteConverter.from_concrete_functions([f]) of a function traced at batch 1",
 )  # fmt: skip
 def dynamic_shape(subject: Subject) -> Iterator[Hit]:
     """Every tensor has a static shape, batch included.
@@ -42,6 +44,8 @@ def dynamic_shape(subject: Subject) -> Iterator[Hit]:
 @_RULES.add(
     "BD102", "shape-at-run-time", "error", source=source("st-ops"),
     fix="trace the model with a static batch of 1 before converting",
+    bad="ops.shape(x)[0] inside a layer",
+    good="the shape of the traced graph: x.shape[1]",
 )  # fmt: skip
 def shape_at_run_time(subject: Subject) -> Iterator[Hit]:
     """No operator computes a shape while the model runs.
@@ -65,6 +69,8 @@ def _shape_operators(graph: Graph) -> Iterator[Operator]:
 @_RULES.add(
     "BD103", "axis-too-long", "error", limit=f"{_AXIS.value:.0f}", source=_AXIS.source,
     fix="reshape so that no single axis is that long",
+    bad="sample_rate 24000, chunk_duration 3, frontend raw: 72000 samples",
+    good="sample_rate 16000, chunk_duration 3, frontend raw: 48000 samples",
 )  # fmt: skip
 def axis_too_long(subject: Subject) -> Iterator[Hit]:
     """No axis of any tensor is longer than 65535.
@@ -73,19 +79,21 @@ def axis_too_long(subject: Subject) -> Iterator[Hit]:
     limited. For raw audio it means that sample_rate * chunk_duration stays below 65536.
     """
     for tensor in subject.graph.used:
-        for axis, length in enumerate(tensor.shape):
-            if length <= _AXIS.value:
-                continue
-            raw = tensor.index in subject.model.inputs
-            kind = "the raw input (sample_rate*chunk_duration)" if raw else "an axis"
-            fix = "use 16000 Hz, 2 s windows, or the hybrid or librosa frontend" if raw else None
-            message = f"{kind} of {length} is longer than {_AXIS.value:.0f} (axis {axis})"
-            yield Hit(tensor_label(tensor), message, fix)
+        length = max(tensor.shape, default=0)
+        if length <= _AXIS.value:
+            continue
+        raw = tensor.index in subject.model.inputs
+        kind = "the raw input (sample_rate*chunk_duration)" if raw else "an axis"
+        fix = "use 16000 Hz, 2 s windows, or the hybrid or librosa frontend" if raw else None
+        message = f"{kind} of {length} is longer than {_AXIS.value:.0f} (axis {tensor.shape.index(length)})"
+        yield Hit(tensor_label(tensor), message, fix)
 
 
 @_RULES.add(
     "BD104", "rank-too-high", "error", limit=f"{_RANK.value:.0f}", source=_RANK.source,
     fix="reshape to at most four axes",
+    bad="ops.reshape(x, (1, 16, 8, 4, 2))",
+    good="ops.reshape(x, (1, 16, 8, 8))",
 )  # fmt: skip
 def rank_too_high(subject: Subject) -> Iterator[Hit]:
     """No tensor has more than four axes.
@@ -100,6 +108,8 @@ def rank_too_high(subject: Subject) -> Iterator[Hit]:
 @_RULES.add(
     "BD105", "channels-not-multiple-of-8", "error", limit=f"multiple of {_MULTIPLE.value:.0f}",
     source=_MULTIPLE.source, fix="build the model with make_divisible(channels, 8)",
+    bad="Conv2D(12, 3, name='stem_conv')",
+    good="Conv2D(16, 3, name='stem_conv')",
 )  # fmt: skip
 def channels_not_aligned(subject: Subject) -> Iterator[Hit]:
     """Stem, block and embedding convolutions, depthwise ones too, have channels divisible by 8.
@@ -118,6 +128,8 @@ def channels_not_aligned(subject: Subject) -> Iterator[Hit]:
 @_RULES.add(
     "BD106", "channels-judged-separately", "info", limit=f"multiple of {_MULTIPLE.value:.0f}",
     source=_MULTIPLE.source, fix="nothing to do",
+    bad="Dense(100, name='pred')",
+    good="Dense(104, name='pred'), which nobody needs",
 )  # fmt: skip
 def channels_judged_separately(subject: Subject) -> Iterator[Hit]:
     """Layers whose channels are not divisible by 8 and need not be.
@@ -146,65 +158,10 @@ def _misaligned(graph: Graph, op: Operator) -> str | None:
 
 
 @_RULES.add(
-    "BD107", "operator-in-software", "warning", source=source("st-ops"),
-    fix="none needed to run; move it out of the network where speed matters",
-)  # fmt: skip
-def operator_in_software(subject: Subject) -> Iterator[Hit]:
-    """Operators run on the NPU rather than on the Cortex-M55.
-
-    A software operator ends a run of hardware epochs, and those in float convert to float and back. The
-    table is a prior; the epoch report of a real compilation is the truth. Not asked of a target without an
-    NPU.
-    """
-    if subject.target.processor != "npu":
-        return
-    for op in subject.model.operators:
-        support = operators().get(subject.graph.kind(op))
-        if support is not None and support.npu in ("sw", "no"):
-            where = "runs in software on the Cortex-M55" if support.npu == "sw" else "does not run on the NPU"
-            yield Hit(subject.graph.label(op), f"{op.op} {where} ({support.condition})")
-
-
-@_RULES.add(
-    "BD108", "operator-unsupported", "error", source=source("st-ops"),
-    fix="replace the layer by one that the target has",
-)  # fmt: skip
-def operator_unsupported(subject: Subject) -> Iterator[Hit]:
-    """Every operator is one that the target can run.
-
-    On a target with an NPU that is an operator of ST's table or of the generated engine, else one of the
-    engine.
-    """
-    for op in subject.model.operators:
-        support = operators().get(subject.graph.kind(op))
-        if support is None:
-            custom = f" {op.options['custom_code']!r}" if op.op == "CUSTOM" else ""
-            yield Hit(subject.graph.label(op), f"neither the NPU nor the generated engine runs {op.op}{custom}")
-        elif subject.target.processor != "npu" and not support.engine:
-            yield Hit(subject.graph.label(op), f"the generated engine does not run {op.op}")
-
-
-@_RULES.add(
-    "BD109", "operator-not-in-engine", "warning", source="the kernels of firmware_stub/core/nn",
-    fix="replace the layer, or deploy to the NPU only",
-)  # fmt: skip
-def operator_not_in_engine(subject: Subject) -> Iterator[Hit]:
-    """Operators are ones that the generated engine has too, so that the emulated board can run them.
-
-    The NPU runs more than the engine. Such a model cannot be compared with the emulated board; for a target
-    without an NPU this is BD108.
-    """
-    if subject.target.processor != "npu":
-        return
-    for op in subject.model.operators:
-        support = operators().get(subject.graph.kind(op))
-        if support is not None and not support.engine:
-            yield Hit(subject.graph.label(op), f"the generated engine does not run {op.op}")
-
-
-@_RULES.add(
     "BD110", "not-one-input-and-output", "error", source=source("contract"),
     fix="convert a model with one input and one output",
+    bad="keras.Model(x, [scores, embedding])",
+    good="keras.Model(x, scores)",
 )  # fmt: skip
 def not_one_input_and_output(subject: Subject) -> Iterator[Hit]:
     """The model has one input and one output.

@@ -11,7 +11,7 @@ from birdnet_deploy.npu.subject import Subject
 from birdnet_deploy.tflite.head import ACTIVATIONS, activation_operator
 from birdnet_deploy.tflite.reader import Operator, Tensor
 
-_RULES = Rules()
+_RULES = Rules("int8")
 _SMALLEST = limit("min_activation_scale")
 _LARGEST = limit("max_activation_scale")
 _DEAD = limit("dead_weight_scale")
@@ -22,6 +22,7 @@ _FLOATS = frozenset({"float32", "float16", "bfloat16", "float64", "float8_e4m3fn
     "BD201", "degenerate-activation-scale", "error", limit=f"{_SMALLEST.value:g} to {_LARGEST.value:g}",
     source=_SMALLEST.source,
     fix="convert with birdnet-deploy, which folds dead branches away, or calibrate on real recordings",
+    bad="a branch that no recording reaches: scale 7.8e-09", good="a range that recordings fill: scale 0.02",
 )  # fmt: skip
 def degenerate_activation_scale(subject: Subject) -> Iterator[Hit]:
     """Activation scales lie between 1e-7 and 1e3.
@@ -38,7 +39,9 @@ def degenerate_activation_scale(subject: Subject) -> Iterator[Hit]:
 
 
 @_RULES.add(
-    "BD202", "float-tensor", "error", source=source("st-ops"), fix="convert to full int8"
+    "BD202", "float-tensor", "error", source=source("st-ops"), fix="convert to full int8",
+    bad="the .tflite of a converter without representative_dataset",
+    good="birdnet-deploy convert MODEL.keras --calibration RECORDINGS",
 )  # fmt: skip
 def float_tensor(subject: Subject) -> Iterator[Hit]:
     """No tensor inside the model is in floating point.
@@ -52,7 +55,8 @@ def float_tensor(subject: Subject) -> Iterator[Hit]:
 
 
 @_RULES.add(
-    "BD203", "not-int8", "error", source=source("st-ops"), fix="convert to full int8: weights and activations"
+    "BD203", "not-int8", "error", source=source("st-ops"), fix="convert to full int8: weights and activations",
+    bad="EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8", good="TFLITE_BUILTINS_INT8",
 )  # fmt: skip
 def not_int8(subject: Subject) -> Iterator[Hit]:
     """Integer tensors are int8, but for int32 biases and the constants that give shapes and axes.
@@ -70,6 +74,8 @@ def not_int8(subject: Subject) -> Iterator[Hit]:
 @_RULES.add(
     "BD204", "hybrid-operator", "error", source=source("st-ops"),
     fix="convert with calibration recordings, so that activations are int8 too",
+    bad="optimizations = [DEFAULT] without representative_dataset",
+    good="optimizations = [DEFAULT] with representative_dataset",
 )  # fmt: skip
 def hybrid_operator(subject: Subject) -> Iterator[Hit]:
     """No operator mixes float activations with integer weights.
@@ -83,7 +89,9 @@ def hybrid_operator(subject: Subject) -> Iterator[Hit]:
 
 
 @_RULES.add(
-    "BD205", "io-not-int8", "error", source=source("tflite-int8"), fix="convert with --io int8"
+    "BD205", "io-not-int8", "error", source=source("tflite-int8"),
+    fix="convert with --io int8; generate strips QUANTIZE and DEQUANTIZE at the ends of a model that is int8 inside",
+    bad="inference_input_type = tf.float32 (the converter's default)", good="inference_input_type = tf.int8",
 )  # fmt: skip
 def io_not_int8(subject: Subject) -> Iterator[Hit]:
     """The model's input and output are int8.
@@ -100,6 +108,7 @@ def io_not_int8(subject: Subject) -> Iterator[Hit]:
 @_RULES.add(
     "BD206", "weights-not-symmetric", "error", limit="zero point 0", source=source("tflite-int8"),
     fix="convert again with TensorFlow's full-integer conversion",
+    bad="weights of zero points [0, 0, 7, 0]", good="weights of zero points [0, 0, 0, 0]",
 )  # fmt: skip
 def weights_not_symmetric(subject: Subject) -> Iterator[Hit]:
     """Weights are symmetric: their zero points are 0.
@@ -116,6 +125,7 @@ def weights_not_symmetric(subject: Subject) -> Iterator[Hit]:
 @_RULES.add(
     "BD207", "weights-per-tensor", "warning", source=source("tflite-int8"),
     fix="convert with per-channel weights (the default)",
+    bad='_experimental_disable_per_channel = True', good="one scale an output channel, the converter's default",
 )  # fmt: skip
 def weights_per_tensor(subject: Subject) -> Iterator[Hit]:
     """Convolution weights have a scale for each output channel.
@@ -131,6 +141,7 @@ def weights_per_tensor(subject: Subject) -> Iterator[Hit]:
 @_RULES.add(
     "BD208", "int8-without-scale", "error", limit="one scale for an activation", source=source("tflite-int8"),
     fix="convert the model again with calibration recordings",
+    bad="an int8 tensor without QuantizationParameters", good="an int8 activation with one scale and one zero point",
 )  # fmt: skip
 def int8_without_scale(subject: Subject) -> Iterator[Hit]:
     """Every int8 tensor says what its values mean, and an activation has one scale.
@@ -150,6 +161,7 @@ def int8_without_scale(subject: Subject) -> Iterator[Hit]:
 @_RULES.add(
     "BD209", "dead-weight-channels", "info", limit=f"{_DEAD.value:g}", source=_DEAD.source,
     fix="nothing to do; a smaller or retrained model would not carry them",
+    bad="a depthwise kernel whose channel 3 is all zeros", good="a kernel that training left alive",
 )  # fmt: skip
 def dead_weight_channels(subject: Subject) -> Iterator[Hit]:
     """Layers have no channels whose weights are all (nearly) zero.
@@ -167,6 +179,7 @@ def dead_weight_channels(subject: Subject) -> Iterator[Hit]:
 @_RULES.add(
     "BD210", "int8-probabilities", "warning", source=source("tflite-int8"),
     fix="convert with --head logits; the host applies softmax or sigmoid in float",
+    bad='Dense(100, activation="softmax") converted to int8', good='birdnet-deploy convert --head logits',
 )  # fmt: skip
 def int8_probabilities(subject: Subject) -> Iterator[Hit]:
     """The outputs are logits, not int8 probabilities.

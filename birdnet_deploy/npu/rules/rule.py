@@ -28,7 +28,11 @@ Predicate = Callable[[Subject], Iterator[Hit]]
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. ``limit`` is empty where there is none; ``needs_bundle`` rules skip a lone ``.tflite``."""
+    """One rule. ``limit`` is empty where there is none; ``needs`` are the parts of a subject that it looks at.
+
+    ``bad`` and ``good`` are a piece of a model, config or command that breaks the rule and one that holds it.
+    ``processor`` is ``npu`` where the rule is not asked of a target without one, else empty.
+    """
 
     id: str
     name: str
@@ -38,8 +42,24 @@ class Rule:
     limit: str
     source: str
     fix: str
-    needs_bundle: bool
+    bad: str
+    good: str
+    needs: tuple[str, ...]
+    processor: str
     predicate: Predicate
+
+    @property
+    def needs_bundle(self) -> bool:
+        """Whether a model alone is not enough."""
+        return not {"graph", "int8"}.issuperset(self.needs)
+
+    def concerns(self, subject: Subject) -> bool:
+        """Says whether the rule is asked of the subject's target at all."""
+        return self.processor in ("", subject.target.processor)
+
+    def applies(self, subject: Subject) -> bool:
+        """Says whether the subject has what the rule looks at."""
+        return subject.parts.issuperset(self.needs)
 
     def check(self, subject: Subject) -> Iterator[Finding]:
         """Yields a finding for each place where the subject breaks the rule."""
@@ -48,22 +68,24 @@ class Rule:
 
 
 class Rules:
-    """Collects the rules of one module by decorating their predicates."""
+    """Collects the rules of one module by decorating their predicates; all need the same parts of a subject."""
 
-    def __init__(self, *, needs_bundle: bool = False) -> None:
+    def __init__(self, *needs: str) -> None:
         self.all: list[Rule] = []
-        self._needs_bundle = needs_bundle
+        self._needs = needs
 
     def add(
-        self, rule_id: str, name: str, severity: Severity, *, source: str, fix: str, limit: str = ""
-    ) -> Callable[[Predicate], Predicate]:
+        self, rule_id: str, name: str, severity: Severity, *, source: str, fix: str, bad: str, good: str,
+        limit: str = "", needs: tuple[str, ...] | None = None, processor: str = "",
+    ) -> Callable[[Predicate], Predicate]:  # fmt: skip
         """Makes a rule of the decorated predicate; summary and why come from its docstring."""
 
         def register(predicate: Predicate) -> Predicate:
             summary, _, why = inspect.cleandoc(predicate.__doc__ or "").partition("\n\n")
             rule = Rule(
                 id=rule_id, name=name, severity=severity, summary=summary, why=" ".join(why.split()),
-                limit=limit, source=source, fix=fix, needs_bundle=self._needs_bundle, predicate=predicate,
+                limit=limit, source=source, fix=fix, bad=bad, good=good,
+                needs=self._needs if needs is None else needs, processor=processor, predicate=predicate,
             )  # fmt: skip
             self.all.append(rule)
             return predicate

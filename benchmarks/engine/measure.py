@@ -164,7 +164,8 @@ def _run(
 
 
 def _instructions(ticks: NDArray[np.uint32]) -> NDArray[np.int64]:
-    return np.rint(ticks * _INSTRUCTIONS_PER_TICK).astype(np.int64)
+    counts: NDArray[np.int64] = np.rint(ticks * _INSTRUCTIONS_PER_TICK).astype(np.int64)
+    return counts
 
 
 def _section_sizes(elf: Path) -> dict[str, int]:

@@ -21,6 +21,9 @@ from birdnet_deploy.tflite.reader import Tensor
 
 MAX_DEPTH = 130_000  # products of two int8 values that an int32 sum holds
 _GROUP = 4  # output channels that nn_dense computes at once
+_BLOCK = 16  # inputs of a vector
+_TILE = 128  # most columns of a tile, NN_DENSE_TILE
+_TILE_BYTES = 4096  # of columns that are copied before they are multiplied
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,13 @@ def lower_conv_2d(node: Node) -> list[Step]:
     if _is_pointwise(window) and groups == 1:
         return [_pointwise(products, macs)]
     _needs_batch_of_one(node)
+    depth = products.weights.shape[1]
+    tile = _tile(depth, node.output.shape[2])
     fields = (
         ("window", window), ("groups", groups), ("group_depth", group_depth),
-        ("input_zero_point", products.source.zero_point), ("dense", _dense_fields(products, groups)),
+        ("input_zero_point", products.source.zero_point), ("tile", tile), ("dense", _dense_fields(products, groups)),
     )  # fmt: skip
-    scratch = 4 * products.weights.shape[1]
+    scratch = max(4 * depth, tile * _up(depth, _BLOCK))
     return [Step(node, "nn_conv", fields, (node.input(0).index,), scratch_bytes=scratch, takes_scratch=True, macs=macs)]
 
 
@@ -147,18 +152,30 @@ def _pointwise(products: _Products, macs: int) -> Step:
     node = products.node
     pixels = math.prod(node.output.shape) // products.channels
     depth = products.weights.shape[1]
-    fields = ("pixels", pixels), ("dense", _dense_fields(products, 1))
     shares = (0,) if products.channels == depth else ()
+    padded = _up(depth, _BLOCK)
+    tile = _tile(depth, pixels)
+    scratch = tile * padded if shares or padded != depth else 2 * depth
+    fields = ("pixels", pixels), ("tile", tile), ("dense", _dense_fields(products, 1))
     return Step(node, "nn_pointwise", fields, (node.input(0).index,), shares=shares,
-                scratch_bytes=2 * depth, takes_scratch=True, macs=macs)  # fmt: skip
+                scratch_bytes=scratch, takes_scratch=True, macs=macs)  # fmt: skip
+
+
+def _tile(depth: int, columns: int) -> int:
+    """Gives how many columns are copied at a time, an even number."""
+    return min(_TILE, max(2, _TILE_BYTES // _up(depth, _BLOCK) // 2 * 2), _up(columns, 2))
+
+
+def _up(count: int, multiple: int) -> int:
+    return -(-count // multiple) * multiple
 
 
 def _dense_fields(products: _Products, groups: int) -> tuple[Field, ...]:
     channels, depth = products.channels // groups, products.weights.shape[1]
-    padded = np.zeros((groups, -(-channels // _GROUP) * _GROUP, depth), np.int8)
-    padded[:, :channels] = products.weights.reshape(groups, channels, depth)
-    grouped = padded.reshape(groups, -1, _GROUP, depth).transpose(0, 1, 3, 2)
-    layout = f"[channel / {_GROUP}][filter y, x, input channel][channel % {_GROUP}]"
+    padded = np.zeros((groups, _up(channels, _GROUP), _up(depth, _BLOCK)), np.int8)
+    padded[:, :channels, :depth] = products.weights.reshape(groups, channels, depth)
+    grouped = padded.reshape(groups, -1, _GROUP, padded.shape[2] // _BLOCK, _BLOCK).transpose(0, 1, 3, 2, 4)
+    layout = f"[channel / {_GROUP}][input / {_BLOCK}][channel % {_GROUP}][input % {_BLOCK}], inputs by filter y, x"
     weights = products.array("weights", "int8_t", grouped.ravel().tolist(), layout)
     return ("depth", depth), ("count", channels), ("weights", weights), ("channels", products.channel_fields())
 

@@ -96,7 +96,7 @@ def test_weights_are_plain_decimal_numbers_a_byte_each() -> None:
     found = re.search(r"const int8_t weights_0\[(\d+)\] = \{\n(.*?)\n\};", text, re.DOTALL)
     assert found
     numbers = [int(word) for word in found[2].replace(",", " ").split()]
-    assert len(numbers) == int(found[1]) == 4 * 18  # two channels, filled up to a group of four
+    assert len(numbers) == int(found[1]) == 4 * 32  # two channels of 18 taps, filled up to four of 32
     assert sorted(n for n in numbers if n) == sorted(n for n in range(-20, 16) if n)
 
 

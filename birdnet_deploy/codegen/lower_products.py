@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from birdnet_deploy.codegen.depthwise_patches import plan_patches
 from birdnet_deploy.codegen.fixed_point import quantize_rescale, wrap32
 from birdnet_deploy.codegen.graph import Affine, Node, activation_range, affine_of, constant_of
 from birdnet_deploy.codegen.steps import Array, Field, Step
@@ -51,11 +52,14 @@ class _Products:
     def channel_fields(self) -> tuple[Field, ...]:
         """Gives the fields of ``struct nn_channels``."""
         pairs = [quantize_rescale(factor) for factor in self.channel_factors()]
+        pairs = [(m, s if m else -1) for m, s in pairs]  # nothing, however it is shifted
+        bounds = dict(self.clamp_fields())
+        usual = all(s < 0 for _, s in pairs) and -128 <= bounds["minimum"] <= bounds["maximum"] <= 127
         return (
             ("bias", self.bias_array()),
             ("multiplier", self.array("multiplier", "int32_t", (m for m, _ in pairs), "by channel")),
             ("shift", self.array("shift", "int8_t", (s for _, s in pairs), "by channel")),
-            ("shifts_right", all(s < 0 for _, s in pairs)),
+            ("shifts_right", usual),
             ("output", self.clamp_fields()),
         )
 
@@ -64,11 +68,11 @@ class _Products:
         scales = self.weight_scales * (self.channels if len(self.weight_scales) == 1 else 1)
         return [self.source.scale * scale / self.output.scale for scale in scales]
 
-    def clamp_fields(self) -> tuple[Field, ...]:
+    def clamp_fields(self) -> tuple[tuple[str, int], ...]:
         return output_fields(self.node, self.output)
 
 
-def output_fields(node: Node, output: Affine) -> tuple[Field, ...]:
+def output_fields(node: Node, output: Affine) -> tuple[tuple[str, int], ...]:
     """Gives the fields of ``struct nn_output``, with the fused activation's range."""
     low, high = activation_range(node.option("fused_activation_function"), output)
     return ("offset", output.zero_point), ("minimum", low), ("maximum", high)
@@ -112,18 +116,21 @@ def lower_depthwise_conv_2d(node: Node) -> list[Step]:
         raise Unsupported(f"has {count} filters on {channels} channels")
     products = _products(node, filters.reshape(-1, count).T)
     window = _window(node, height, width)
-    weights = products.array("weights", "int8_t", products.weights.ravel().tolist(), "[channel][filter y, x]")
+    padded = np.zeros((count, _up(height * width, _BLOCK)), np.int8)
+    padded[:, : height * width] = products.weights
+    weights = products.array("weights", "int8_t", padded.ravel().tolist(), "[channel][filter y, x, then zeros]")
+    patches = plan_patches(dict(window), channels, count)
     fields = (
         ("window", window), ("depth", channels), ("filters", count // channels),
-        ("input_zero_point", products.source.zero_point), ("weights", weights),
+        ("input_zero_point", products.source.zero_point), ("patches", patches.fields()), ("weights", weights),
         ("channels", products.channel_fields()),
     )  # fmt: skip
     single = _is_pointwise(window) and count == channels
-    scratch = 0 if _stays_inside(window) else height * width * channels
+    window_bytes = 0 if _stays_inside(window) else height * width * channels
     macs = math.prod(node.output.shape) * height * width
     return [
         Step(node, "nn_depthwise", fields, (node.input(0).index,), shares=(0,) if single else (),
-             scratch_bytes=scratch, takes_scratch=True, macs=macs)
+             scratch_bytes=max(window_bytes, patches.scratch_bytes), takes_scratch=True, macs=macs)
     ]  # fmt: skip
 
 

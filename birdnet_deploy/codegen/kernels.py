@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 _HEADERS = {
     "nn_fill": "nn_copy.h",
+    "nn_lookup_channels": "nn_lookup.h",
     "nn_pool_average": "nn_pool.h",
     "nn_pool_maximum": "nn_pool.h",
     "nn_reduce_maximum": "nn_reduce.h",

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from birdnet_deploy.codegen.arena import Arena, Buffer, plan_arena
+from birdnet_deploy.codegen.arena import Arena, plan_arena
 from birdnet_deploy.codegen.graph import Affine, affine_of, read_graph
 from birdnet_deploy.codegen.kernels import header_of, sources_of
 from birdnet_deploy.codegen.lower import Program, lower
+from birdnet_deploy.codegen.packing import Buffer
 from birdnet_deploy.codegen.steps import Array, Field, Step, Value, is_struct
 from birdnet_deploy.support.templating import render
 from birdnet_deploy.tflite.reader import Tensor, TfliteModel

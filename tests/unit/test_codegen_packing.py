@@ -1,4 +1,4 @@
-"""Packing buffers of known lives: nothing overlaps, the search finds the least, and says when it did not look at all."""
+"""Packing buffers of known lives: nothing overlaps, the least is found, and a search that ended early says so."""
 
 from __future__ import annotations
 

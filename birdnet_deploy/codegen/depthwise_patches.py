@@ -12,7 +12,7 @@ _AT_ONCE = 8  # outputs of a row that are requantized together
 _SUMS = 1024  # NN_DEPTHWISE_SUMS
 _FARTHEST = 255  # byte that a gather reaches
 _MOST_DEPTH = 65_535 // LANES  # steps between pixels are 16-bit offsets
-_TILE_BYTES = 3072
+_TILE_BYTES = 2048
 
 
 @dataclass(frozen=True)

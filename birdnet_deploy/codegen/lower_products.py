@@ -7,6 +7,7 @@ Multipliers are made as LiteRT's ``PopulateConvolutionQuantizationParams``, ``fu
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from birdnet_deploy.codegen.depthwise_patches import plan_patches
-from birdnet_deploy.codegen.fixed_point import quantize_rescale, wrap32
+from birdnet_deploy.codegen.fixed_point import quantize_rescale, requantize, wrap8, wrap32
 from birdnet_deploy.codegen.graph import Affine, Node, activation_range, affine_of, constant_of
-from birdnet_deploy.codegen.steps import Array, Field, Step
+from birdnet_deploy.codegen.steps import Array, Field, Function, Step, Values
 from birdnet_deploy.codegen.unsupported import Unsupported
 from birdnet_deploy.tflite.reader import Tensor
 
@@ -67,6 +68,24 @@ class _Products:
         """Input scale * weight scale / output scale in double precision, for each channel."""
         scales = self.weight_scales * (self.channels if len(self.weight_scales) == 1 else 1)
         return [self.source.scale * scale / self.output.scale for scale in scales]
+
+    def by_value(self) -> Function:
+        """Gives the function of a depthwise filter of one tap."""
+        pairs = [quantize_rescale(factor) for factor in self.channel_factors()]
+        output = dict(self.clamp_fields())
+
+        def function(inputs: Sequence[Values]) -> Values:
+            values = np.broadcast_to(inputs[0], (self.channels, inputs[0].shape[1]))
+            rows = []
+            for row, weight, bias, (multiplier, shift) in zip(
+                values, self.weights[:, 0], self.bias, pairs, strict=True
+            ):
+                sums = wrap32(int(weight) * row + bias)
+                scaled = wrap32(requantize(sums, multiplier, shift) + output["offset"])
+                rows.append(wrap8(np.minimum(np.maximum(scaled, output["minimum"]), output["maximum"])))
+            return np.array(rows)
+
+        return function
 
     def clamp_fields(self) -> tuple[tuple[str, int], ...]:
         return output_fields(self.node, self.output)
@@ -130,7 +149,8 @@ def lower_depthwise_conv_2d(node: Node) -> list[Step]:
     macs = math.prod(node.output.shape) * height * width
     return [
         Step(node, "nn_depthwise", fields, (node.input(0).index,), shares=(0,) if single else (),
-             scratch_bytes=max(window_bytes, patches.scratch_bytes), takes_scratch=True, macs=macs)
+             scratch_bytes=max(window_bytes, patches.scratch_bytes), takes_scratch=True, macs=macs,
+             function=products.by_value() if single else None)
     ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from numpy.random import Generator
 from tests.support import kernel_cases as cases
 from tests.support import kernel_cases_more as more
 from tests.support.kernel_cases import Case
+from tests.support.kernel_chains import chain
 from tests.support.kernel_graphs import random_graph
 
 FAMILIES: dict[str, tuple[Callable[[Generator], Case], int]] = {
@@ -30,5 +31,6 @@ FAMILIES: dict[str, tuple[Callable[[Generator], Case], int]] = {
     **{name.lower(): (more.reduction(name), 12) for name in ("MEAN", "SUM", "REDUCE_MAX")},
     **{name.lower(): (more.pool(name), 10) for name in ("AVERAGE_POOL_2D", "MAX_POOL_2D")},
     "softmax": (more.softmax, 14),
+    "chain": (chain, 24),
     "graph": (random_graph, 24),
 }

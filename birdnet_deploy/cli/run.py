@@ -32,6 +32,7 @@ def _finite(ctx: click.Context, option: click.Parameter, value: float | None) ->
     show_default=True, help="The longest silence in seconds between two records.",
 )  # fmt: skip
 @click.option("--serial", "line", type=click.Choice(["pty", "tcp"]), help="The serial line; pty where there is one.")
+@click.option("--target", type=click.Choice(["host"]), help="host: the same C compiled for this machine, without QEMU.")
 @click.option("--icount", is_flag=True, help="Count instructions: repeatable, and the board's times mean something.")
 @click.option("--strict", is_flag=True, help="Fail at the first recording that cannot be read.")
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -40,7 +41,7 @@ def _finite(ctx: click.Context, option: click.Parameter, value: float | None) ->
 def command(
     ctx: click.Context, *, project: Path | None, audio: Path, save: Path | None, threshold: float | None,
     top_k: int, timeout_s: float, line: str | None, icount: bool, strict: bool, output_format: str,
-    hints: ModelHints,
+    target: str | None, hints: ModelHints,
 ) -> None:  # fmt: skip
     """Run PROJECT's firmware in QEMU over recordings and check every window against the host.
 
@@ -55,7 +56,7 @@ def command(
 
     request = RunRequest(
         audio=audio, project=project, save=save, threshold=threshold, top_k=top_k,
-        timeout_s=timeout_s, line=line, icount=icount, strict=strict, hints=hints,
+        timeout_s=timeout_s, line=line, icount=icount, strict=strict, target=target, hints=hints,
     )  # fmt: skip
     with ConsoleProgress() as progress:
         result = pipeline.run(request, progress)
@@ -88,7 +89,8 @@ def _show_text(result: RunResult) -> None:
     else:
         click.echo(tables.plain_table(rows))
     click.echo("")
-    for text in tables.summary_lines(tables.totals(result.files), len(result.skipped), result.comparison):
+    sums, on_host = tables.totals(result.files), result.request.target == "host"
+    for text in tables.summary_lines(sums, len(result.skipped), result.comparison, on_host=on_host):
         click.echo(text)
     if result.request.save is not None:
         click.echo(f"saved {len(result.predictions)} windows to {result.request.save}")

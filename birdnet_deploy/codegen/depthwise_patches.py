@@ -53,7 +53,8 @@ def _parts(window: Mapping[str, int], rows: int, columns: int, height: int, widt
     down, across = window["stride_height"], window["stride_width"]
     reach = (window["filter_width"] - 1) * window["dilation_width"] + 1
     tall = (window["filter_height"] - 1) * window["dilation_height"] + 1
-    last = (width - 1) * window["dilation_width"] + columns * across  # of the second patch of a turn, in its row
+    others = 1 if rows == 2 else 3  # patches of a turn beside the first
+    last = (width - 1) * window["dilation_width"] + others * columns * across  # of the turn, in its row
     below = (height - 1) * window["dilation_height"]
     total = window["output_width"]
     for count in range(1, total + 1):

@@ -110,11 +110,13 @@ def lower_conv_2d(node: Node) -> list[Step]:
     groups = depth_in // group_depth
     if groups * group_depth != depth_in or count % groups:
         raise Unsupported(f"has {count} filters of {group_depth} channels on {depth_in} channels")
-    macs = math.prod(node.output.shape) * products.weights.shape[1]
+    depth = products.weights.shape[1]
+    macs = math.prod(node.output.shape) * depth
     if _is_pointwise(window) and groups == 1:
         return [_pointwise(products, macs)]
     _needs_batch_of_one(node)
-    depth = products.weights.shape[1]
+    if group_depth == 1 and depth <= _BLOCK:
+        return [_depthwise(products, window, groups)]
     tile = _tile(depth, node.output.shape[2])
     fields = (
         ("window", window), ("groups", groups), ("group_depth", group_depth),
@@ -135,23 +137,27 @@ def lower_depthwise_conv_2d(node: Node) -> list[Step]:
         raise Unsupported(f"has {count} filters on {channels} channels")
     products = _products(node, filters.reshape(-1, count).T)
     window = _window(node, height, width)
-    padded = np.zeros((count, _up(height * width, _BLOCK)), np.int8)
-    padded[:, : height * width] = products.weights
+    return [_depthwise(products, window, channels)]
+
+
+def _depthwise(products: _Products, window: tuple[tuple[str, int], ...], depth: int) -> Step:
+    """Gives a convolution in which every output channel reads one of ``depth`` input channels."""
+    node, count = products.node, products.channels
+    taps = products.weights.shape[1]
+    padded = np.zeros((count, _up(taps, _BLOCK)), np.int8)
+    padded[:, :taps] = products.weights
     weights = products.array("weights", "int8_t", padded.ravel().tolist(), "[channel][filter y, x, then zeros]")
-    patches = plan_patches(dict(window), channels, count)
+    patches = plan_patches(dict(window), depth, count)
     fields = (
-        ("window", window), ("depth", channels), ("filters", count // channels),
+        ("window", window), ("depth", depth), ("filters", count // depth),
         ("input_zero_point", products.source.zero_point), ("patches", patches.fields()), ("weights", weights),
         ("channels", products.channel_fields()),
     )  # fmt: skip
-    single = _is_pointwise(window) and count == channels
-    window_bytes = 0 if _stays_inside(window) else height * width * channels
-    macs = math.prod(node.output.shape) * height * width
-    return [
-        Step(node, "nn_depthwise", fields, (node.input(0).index,), shares=(0,) if single else (),
-             scratch_bytes=max(window_bytes, patches.scratch_bytes), takes_scratch=True, macs=macs,
-             function=products.by_value() if single else None)
-    ]  # fmt: skip
+    single = _is_pointwise(window) and count == depth
+    window_bytes = 0 if _stays_inside(window) else taps * depth
+    return Step(node, "nn_depthwise", fields, (node.input(0).index,), shares=(0,) if single else (),
+                scratch_bytes=max(window_bytes, patches.scratch_bytes), takes_scratch=True,
+                macs=math.prod(node.output.shape) * taps, function=products.by_value() if single else None)  # fmt: skip
 
 
 def lower_fully_connected(node: Node) -> list[Step]:

@@ -30,6 +30,22 @@ static void sums_3x3(const int8_t *w, const struct taps *taps, int32_t first, in
     }
 }
 
+/* Several filters of one channel: its nine values stay in registers. */
+static void sums_3x3_of_one(const int8_t *w, const struct taps *taps, int32_t count, int32_t *sums)
+{
+    const int32_t next = taps->column_bytes;
+    const int8_t *const a = taps->first;
+    const int8_t *const b = a + taps->row_bytes;
+    const int8_t *const c = b + taps->row_bytes;
+    const int32_t x0 = a[0], x1 = a[next], x2 = a[2 * next], x3 = b[0], x4 = b[next], x5 = b[2 * next];
+    const int32_t x6 = c[0], x7 = c[next], x8 = c[2 * next];
+    for (int32_t i = 0; i < count; i++, w += NN_DEPTHWISE_BLOCK) {
+        int32_t sum = w[0] * x0 + w[1] * x1 + w[2] * x2;
+        sum += w[3] * x3 + w[4] * x4 + w[5] * x5;
+        sums[i] = sum + w[6] * x6 + w[7] * x7 + w[8] * x8;
+    }
+}
+
 /* Bytes of a channel's weights. */
 static int32_t weights_pitch(const struct nn_depthwise *p)
 {
@@ -55,14 +71,16 @@ static void sums_any(const struct nn_depthwise *p, const struct taps *taps, int3
 static void pixel(const struct nn_depthwise *p, const struct taps *taps, int8_t *output)
 {
     const int32_t channels = p->depth * p->filters;
-    const int32_t height = p->filters == 1 ? p->window.filter_height : 0;
-    const int32_t width = p->window.filter_width;
+    const bool is_3x3 = p->window.filter_height == 3 && p->window.filter_width == 3;
+    const bool is_1x1 = p->window.filter_height == 1 && p->window.filter_width == 1;
     int32_t sums[NN_CHANNELS_AT_ONCE];
     for (int32_t first = 0; first < channels; first += NN_CHANNELS_AT_ONCE) {
         const int32_t count = nn_channels_at_once(channels - first);
-        if (height == 3 && width == 3)
+        if (is_3x3 && p->depth == 1)
+            sums_3x3_of_one(p->weights + NN_DEPTHWISE_BLOCK * first, taps, count, sums);
+        else if (is_3x3 && p->filters == 1)
             sums_3x3(p->weights + NN_DEPTHWISE_BLOCK * first, taps, first, count, sums);
-        else if (height == 1 && width == 1)
+        else if (is_1x1 && p->filters == 1)
             sums_1x1(p->weights + NN_DEPTHWISE_BLOCK * first, taps->first + first, count, sums);
         else
             sums_any(p, taps, first, count, sums);

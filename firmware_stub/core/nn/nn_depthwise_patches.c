@@ -45,8 +45,7 @@ struct dots {
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* functions in assembler find them in registers */
 
-/* struct dots is read in order. Two patches a turn: q7 has the offsets of the values of
- * the first, q6 those of the second. */
+/* struct dots is read in order. */
 #define BEGIN                                                                                                          \
     "push {r4-r11, lr}\n"                                                                                              \
     "vpush {d8-d15}\n"                                                                                                 \
@@ -55,18 +54,19 @@ struct dots {
     "ldr r12, [r0, #32]\n" /* tile r1, group step r3, groups r5, patches r7, sums r9, weights r11, patch step r12 */     \
     "vldrb.u8 q7, [r2]\n"
 #define FILTER(to) "vldrb.u8 q6, [r4], #16\nvldrb.u8 " to ", [r11, q6]\n"
-#define GROUPS(body)                                                                                                   \
-    "lsr r7, r7, #1\n"                                                                                                 \
+#define NEXT(to, from) "vadd.i8 " to ", " from ", r12\n"
+#define GROUPS(two_to_patches, body)                                                                                   \
+    "lsr r7, r7, #" two_to_patches "\n"                                                                                \
     "1: mov r11, r1\n"                                                                                                 \
     "dls lr, r7\n"                                                                                                     \
-    "2:\n" body                                                                                                        \
-    "add r11, r11, r12, lsl #1\n"                                                                     \
+    "2:\n" body "add r11, r11, r12, lsl #" two_to_patches "\n"                                                         \
     "le lr, 2b\n"                                                                                                      \
     "add r1, r1, r3\n"                                                                                                 \
     "subs r5, r5, #1\n"                                                                                                \
     "bne 1b\n"
 #define END "vpop {d8-d15}\npop {r4-r11, pc}\n"
 
+/* Two patches a turn; q7 and q6 have the offsets of their values. */
 __attribute__((naked)) static void dots_2x2(const struct dots *dots)
 {
 #define PATCH(offsets)                                                                                                 \
@@ -76,34 +76,39 @@ __attribute__((naked)) static void dots_2x2(const struct dots *dots)
     "vmladav.s8 r4, q4, q2\n"                                                                                          \
     "vmladav.s8 r6, q4, q3\n"                                                                                          \
     "stmia r9!, {r0, r2, r4, r6}\n"
-    __asm__ volatile(BEGIN FILTER("q0") FILTER("q1") FILTER("q2") FILTER("q3")
-                     "vadd.i8 q6, q7, r12\n"
-                     GROUPS(PATCH("q7") PATCH("q6")) END);
+    __asm__ volatile(BEGIN FILTER("q0") FILTER("q1") FILTER("q2") FILTER("q3") NEXT("q6", "q7")
+                         GROUPS("1", PATCH("q7") PATCH("q6")) END);
 #undef PATCH
 }
 
+/* Four patches a turn. */
 __attribute__((naked)) static void dots_1x2(const struct dots *dots)
 {
-    __asm__ volatile(BEGIN FILTER("q0") FILTER("q1")
-                     "vadd.i8 q6, q7, r12\n"
-                     GROUPS("vldrb.u8 q4, [r11, q7]\n"
-                            "vldrb.u8 q5, [r11, q6]\n"
-                            "vmladav.s8 r0, q4, q0\n"
-                            "vmladav.s8 r2, q4, q1\n"
-                            "vmladav.s8 r4, q5, q0\n"
-                            "vmladav.s8 r6, q5, q1\n"
-                            "stmia r9!, {r0, r2, r4, r6}\n") END);
+#define TWO_PATCHES(offsets0, offsets1)                                                                                \
+    "vldrb.u8 q2, [r11, " offsets0 "]\n"                                                                               \
+    "vldrb.u8 q3, [r11, " offsets1 "]\n"                                                                               \
+    "vmladav.s8 r0, q2, q0\n"                                                                                          \
+    "vmladav.s8 r2, q2, q1\n"                                                                                          \
+    "vmladav.s8 r4, q3, q0\n"                                                                                          \
+    "vmladav.s8 r6, q3, q1\n"                                                                                          \
+    "stmia r9!, {r0, r2, r4, r6}\n"
+    __asm__ volatile(BEGIN FILTER("q0") FILTER("q1") NEXT("q6", "q7") NEXT("q5", "q6") NEXT("q4", "q5")
+                         GROUPS("2", TWO_PATCHES("q7", "q6") TWO_PATCHES("q5", "q4")) END);
+#undef TWO_PATCHES
 }
 
 __attribute__((naked)) static void dots_1x1(const struct dots *dots)
 {
-    __asm__ volatile(BEGIN FILTER("q0")
-                     "vadd.i8 q6, q7, r12\n"
-                     GROUPS("vldrb.u8 q4, [r11, q7]\n"
-                            "vldrb.u8 q5, [r11, q6]\n"
-                            "vmladav.s8 r0, q4, q0\n"
-                            "vmladav.s8 r2, q5, q0\n"
-                            "stmia r9!, {r0, r2}\n") END);
+    __asm__ volatile(BEGIN FILTER("q0") NEXT("q6", "q7") NEXT("q5", "q6") NEXT("q4", "q5")
+                         GROUPS("2", "vldrb.u8 q1, [r11, q7]\n"
+                                     "vldrb.u8 q2, [r11, q6]\n"
+                                     "vmladav.s8 r0, q1, q0\n"
+                                     "vmladav.s8 r2, q2, q0\n"
+                                     "vldrb.u8 q1, [r11, q5]\n"
+                                     "vldrb.u8 q2, [r11, q4]\n"
+                                     "vmladav.s8 r4, q1, q0\n"
+                                     "vmladav.s8 r6, q2, q0\n"
+                                     "stmia r9!, {r0, r2, r4, r6}\n") END);
 }
 
 /* One channel's way back to int8. */
@@ -140,33 +145,53 @@ static void finish_any(const struct channel *channel, const struct nn_patches *p
     "vqadd.s16 " even ", " even ", %[offset]\n"                                                                        \
     "vmax.s16 " even ", " even ", %q[least]\n"                                                                         \
     "vmin.s16 " even ", " even ", %q[largest]\n"
-#define PREDICATED(store) "vpst\n" store
 #define OPERANDS                                                                                                       \
     [bias] "r"(channel->bias), [multiplier] "r"(channel->multiplier), [shift] "r"(channel->shift),                     \
         [offset] "r"(offset), [least] "w"(least), [largest] "w"(largest), [places] "w"(places)
 
-#define ROW(sign, to, lanes)                                                                                           \
-    __asm__ volatile("vmsr p0, %[p]\n"                                                                                \
-                     "vld20.32 {q0, q1}, [%[sums]]\n"                                                                  \
-                     "vld21.32 {q0, q1}, [%[sums]]!\n" SCALED("q0", sign) SCALED("q1", sign) NARROWED("q0", "q1")      \
-                     "vpst\n"                                                                                          \
-                     "vstrbt.16 q0, [%[row], %q[places]]\n"                                                            \
-                     : [sums] "+r"(sums)                                                                              \
-                     : OPERANDS, [row] "r"(to), [p] "r"(lanes)                                                         \
-                     : "q0", "q1", "q4", "memory")
+#define ROW(sign)                                                                                                      \
+    "vld20.32 {q0, q1}, [%[sums]]\n"                                                                                   \
+    "vld21.32 {q0, q1}, [%[sums]]!\n" SCALED("q0", sign) SCALED("q1", sign) NARROWED("q0", "q1")
+#define TWO_ROWS(sign)                                                                                                 \
+    "vld40.32 {q0, q1, q2, q3}, [%[sums]]\n"                                                                           \
+    "vld41.32 {q0, q1, q2, q3}, [%[sums]]\n"                                                                           \
+    "vld42.32 {q0, q1, q2, q3}, [%[sums]]\n"                                                                           \
+    "vld43.32 {q0, q1, q2, q3}, [%[sums]]!\n" SCALED("q0", sign) SCALED("q1", sign) SCALED("q2", sign)                 \
+        SCALED("q3", sign) NARROWED("q0", "q1") NARROWED("q2", "q3")
 
-#define TWO_ROWS(sign, to, below, lanes)                                                                               \
-    __asm__ volatile("vmsr p0, %[p]\n"                                                                                \
-                     "vld40.32 {q0, q1, q2, q3}, [%[sums]]\n"                                                          \
-                     "vld41.32 {q0, q1, q2, q3}, [%[sums]]\n"                                                          \
-                     "vld42.32 {q0, q1, q2, q3}, [%[sums]]\n"                                                          \
-                     "vld43.32 {q0, q1, q2, q3}, [%[sums]]!\n" SCALED("q0", sign) SCALED("q1", sign)                   \
-                         SCALED("q2", sign) SCALED("q3", sign) NARROWED("q0", "q1") NARROWED("q2", "q3")               \
-                     "vpstt\n"                                                                                         \
-                     "vstrbt.16 q2, [%[next], %q[places]]\n"                                                           \
+/* Whole turns of eight outputs a row, then what is left of it. */
+#define TURNS(scaled)                                                                                                  \
+    __asm__ volatile("wls lr, %[turns], 2f\n"                                                                          \
+                     "1:\n" scaled "vstrb.16 q0, [%[row], %q[places]]\n"                                               \
+                     "add %[row], %[row], %[step]\n"                                                                   \
+                     "le lr, 1b\n"                                                                                     \
+                     "2:\n"                                                                                            \
+                     : [sums] "+r"(sums), [row] "+r"(to)                                                               \
+                     : OPERANDS, [turns] "r"(turns), [step] "r"(step)                                                   \
+                     : "lr", "q0", "q1", "q4", "memory")
+#define REST(scaled)                                                                                                   \
+    __asm__ volatile("vctp.16 %[rest]\n" scaled "vpst\n"                                                               \
                      "vstrbt.16 q0, [%[row], %q[places]]\n"                                                            \
                      : [sums] "+r"(sums)                                                                              \
-                     : OPERANDS, [row] "r"(to), [next] "r"(below), [p] "r"(lanes)                                      \
+                     : OPERANDS, [row] "r"(to), [rest] "r"(rest)                                                       \
+                     : "q0", "q1", "q4", "memory")
+#define TWO_TURNS(scaled)                                                                                              \
+    __asm__ volatile("wls lr, %[turns], 2f\n"                                                                          \
+                     "1:\n" scaled "vstrb.16 q2, [%[below], %q[places]]\n"                                             \
+                     "vstrb.16 q0, [%[row], %q[places]]\n"                                                             \
+                     "add %[below], %[below], %[step]\n"                                                               \
+                     "add %[row], %[row], %[step]\n"                                                                   \
+                     "le lr, 1b\n"                                                                                     \
+                     "2:\n"                                                                                            \
+                     : [sums] "+r"(sums), [row] "+r"(to), [below] "+r"(below)                                          \
+                     : OPERANDS, [turns] "r"(turns), [step] "r"(step)                                                   \
+                     : "lr", "q0", "q1", "q2", "q3", "q4", "memory")
+#define TWO_REST(scaled)                                                                                               \
+    __asm__ volatile("vctp.16 %[rest]\n" scaled "vpstt\n"                                                              \
+                     "vstrbt.16 q2, [%[below], %q[places]]\n"                                                          \
+                     "vstrbt.16 q0, [%[row], %q[places]]\n"                                                            \
+                     : [sums] "+r"(sums)                                                                              \
+                     : OPERANDS, [row] "r"(to), [below] "r"(below), [rest] "r"(rest)                                   \
                      : "q0", "q1", "q2", "q3", "q4", "memory")
 
 struct rows {
@@ -176,9 +201,11 @@ struct rows {
     int32_t groups;
     int32_t row_bytes;
     int32_t pixel_bytes;
-    bool last_is_one; /* the last group of two rows has one only */
+    bool two; /* rows a group */
+    bool last_is_one;
 };
 
+/* Where the last group of two rows has one only, its second row goes where its first one goes after it. */
 static void finish_rows(const struct channel *channel, const struct rows *rows)
 {
     const int32_t offset = channel->output->offset;
@@ -187,40 +214,33 @@ static void finish_rows(const struct channel *channel, const struct rows *rows)
     const uint16x8_t places = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)rows->pixel_bytes);
     const bool away = !nn_helium_ends_at_zero(channel->output);
     const int32_t step = AT_ONCE * rows->pixel_bytes;
+    const int32_t turns = rows->columns / AT_ONCE;
+    const int32_t rest = rows->columns % AT_ONCE;
     const int32_t *sums = rows->sums;
     int8_t *row = rows->output;
-    for (int32_t group = rows->groups; group > 0; group--, row += rows->row_bytes) {
+    for (int32_t group = rows->groups; group > 0; group--) {
         int8_t *to = row;
-        for (int32_t left = rows->columns; left > 0; left -= AT_ONCE, to += step) {
-            const mve_pred16_t lanes = vctp16q((uint32_t)left);
+        if (rows->two) {
+            int8_t *below = group == 1 && rows->last_is_one ? row : row + rows->row_bytes;
             if (away)
-                ROW(DOWN, to, lanes);
+                TWO_TURNS(TWO_ROWS(DOWN));
             else
-                ROW(NOT_DOWN, to, lanes);
-        }
-    }
-}
-
-/* Where the last group has one row, its second row goes where its first one goes after it. */
-static void finish_two_rows(const struct channel *channel, const struct rows *rows)
-{
-    const int32_t offset = channel->output->offset;
-    const int16x8_t least = vdupq_n_s16((int16_t)channel->output->minimum);
-    const int16x8_t largest = vdupq_n_s16((int16_t)channel->output->maximum);
-    const uint16x8_t places = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)rows->pixel_bytes);
-    const bool away = !nn_helium_ends_at_zero(channel->output);
-    const int32_t step = AT_ONCE * rows->pixel_bytes;
-    const int32_t *sums = rows->sums;
-    int8_t *row = rows->output;
-    for (int32_t group = rows->groups; group > 0; group--, row += 2 * rows->row_bytes) {
-        int8_t *to = row;
-        int8_t *below = group == 1 && rows->last_is_one ? row : row + rows->row_bytes;
-        for (int32_t left = rows->columns; left > 0; left -= AT_ONCE, to += step, below += step) {
-            const mve_pred16_t lanes = vctp16q((uint32_t)left);
+                TWO_TURNS(TWO_ROWS(NOT_DOWN));
+            if (rest != 0 && away)
+                TWO_REST(TWO_ROWS(DOWN));
+            else if (rest != 0)
+                TWO_REST(TWO_ROWS(NOT_DOWN));
+            row += 2 * rows->row_bytes;
+        } else {
             if (away)
-                TWO_ROWS(DOWN, to, below, lanes);
+                TURNS(ROW(DOWN));
             else
-                TWO_ROWS(NOT_DOWN, to, below, lanes);
+                TURNS(ROW(NOT_DOWN));
+            if (rest != 0 && away)
+                REST(ROW(DOWN));
+            else if (rest != 0)
+                REST(ROW(NOT_DOWN));
+            row += rows->row_bytes;
         }
     }
 }
@@ -244,11 +264,10 @@ static void finish(const struct plan *plan, const struct part *part, int32_t cha
         .groups = part->groups,
         .row_bytes = p->window.output_width * pixel_bytes,
         .pixel_bytes = pixel_bytes,
+        .two = patches->rows == 2,
         .last_is_one = part->rows % patches->rows != 0,
     };
-    if (p->channels.shifts_right && patches->rows == 2) {
-        finish_two_rows(&channel, &rows);
-    } else if (p->channels.shifts_right) {
+    if (p->channels.shifts_right) {
         finish_rows(&channel, &rows);
     } else {
         const int32_t group_sums = part->patches * patches->rows * patches->columns;

@@ -16,6 +16,8 @@ GOLDEN_FILE = "golden.npz"
 REPORT_FILE = "report.json"
 LOCK_FILE = "birdnet.lock"
 PROJECT_FILE = "project.json"
+MEMORY_PLAN_FILE = "memory_plan.json"
+MEMORY_PICTURE_FILE = "memory_plan.svg"
 BUNDLE_FILES = (MODEL_FILE, LABELS_FILE, CONFIG_FILE, GOLDEN_FILE, REPORT_FILE, LOCK_FILE)
 
 

@@ -159,6 +159,7 @@ def generate(
     Raises: UsageError (2), ModelError (3), CheckFailed where the bundle differs from its lock (4), OutputRefused (5).
     """
     from birdnet_deploy.codegen.frontend_tables import frontend_files
+    from birdnet_deploy.codegen.memory_plan import describe_memory
     from birdnet_deploy.codegen.network import generate_network
     from birdnet_deploy.imported import open_or_import
     from birdnet_deploy.project.generate import generate_project
@@ -177,7 +178,8 @@ def generate(
         frontend = frontend_files(opened.config, quantization.scale, quantization.zero_point)
         output = output or settings.project or _project_name(path, name)
         with published(output, kind="project", force=force, keep=PROJECT_KEEPS) as staging:
-            generate_project(opened, name, network, frontend, staging, top_k=top_k)
+            plan = describe_memory(network)
+            generate_project(opened, name, network, frontend, staging, top_k=top_k, memory_plan=plan)
     return open_project(output)
 
 

@@ -37,6 +37,15 @@ class PlannedStep:
 
 
 @dataclass(frozen=True)
+class ConstantArray:
+    """A constant array of ``network_weights.c``; ``reads`` is how often a value of it is used, on average."""
+
+    name: str
+    size_bytes: int
+    reads: float
+
+
+@dataclass(frozen=True)
 class GeneratedNetwork:
     """The C of a network, and what is known of it; shapes are without the batch of 1."""
 
@@ -52,6 +61,8 @@ class GeneratedNetwork:
     output_quantization: Affine
     plan: tuple[PlannedStep, ...]
     buffers: tuple[Buffer, ...]
+    constants: tuple[ConstantArray, ...]
+    tensor_names: Mapping[int, str]
 
 
 def generate_network(model: TfliteModel) -> GeneratedNetwork:
@@ -81,6 +92,20 @@ def generate_network(model: TfliteModel) -> GeneratedNetwork:
         output_quantization=affine_of(graph.output),
         plan=tuple(_planned(i, step, model, arena) for i, step in enumerate(program.steps)),
         buffers=arena.buffers,
+        constants=_used(program, constants),
+        tensor_names={tensor: model.tensors[tensor].name for buffer in arena.buffers for tensor in buffer.tensors},
+    )
+
+
+def _used(program: Program, constants: _Constants) -> tuple[ConstantArray, ...]:
+    """Gives the arrays with their reads: products of the steps that name them, at least one for each output value."""
+    reads = {array.name: 0 for array in constants.arrays}
+    for step in program.steps:
+        for array in step.arrays():
+            reads[constants.name(array)] += max(step.macs, math.prod(step.node.output.shape))
+    return tuple(
+        ConstantArray(array.name, array.size_bytes, reads[array.name] / max(array.size_bytes, 1))
+        for array in constants.arrays
     )
 
 
@@ -163,9 +188,15 @@ def _step_context(
         "fallible": step.fallible,
         "fields": _rendered_fields(step.fields, constants),
         "arguments": ", ".join(arguments),
-        "title": f"{step.node.operator.index} {step.node.op}: {', '.join(shapes)} -> {_shape(step.node.output)}",
+        "title": f"{step.node.operator.index} {step.node.op}{_folded(step)}: {', '.join(shapes)} -> "
+        f"{_shape(step.node.output)}",
         "name": step.node.output.name.split(";")[0][:_NAME_WIDTH],
     }
+
+
+def _folded(step: Step) -> str:
+    others = [str(operator) for operator in step.folds if operator != step.node.operator.index]
+    return f" with {', '.join(others)}" if others else ""
 
 
 def _shape(tensor: Tensor) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from birdnet_deploy import __version__
-from birdnet_deploy.artifacts import BUNDLE_FILES, PROJECT_FILE, Bundle
+from birdnet_deploy.artifacts import BUNDLE_FILES, MEMORY_PICTURE_FILE, MEMORY_PLAN_FILE, PROJECT_FILE, Bundle
 from birdnet_deploy.errors import ModelError, UsageError
 from birdnet_deploy.model.labels import check_label_count
 from birdnet_deploy.npu.targets import Board, read_board
@@ -23,6 +23,8 @@ from birdnet_deploy.project.layout import (
     rendered_files,
     sources_of,
 )
+from birdnet_deploy.project.memory_picture import svg_picture
+from birdnet_deploy.project.placement import place
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.resources import firmware_dir
 from birdnet_deploy.support.templating import render
@@ -82,10 +84,12 @@ def generate_project(
     staging: Path,
     *,
     top_k: int = 3,
+    memory_plan: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes a whole firmware project for ``target`` into the folder ``staging``.
 
-    ``network`` and ``frontend_files`` (name -> text) are what codegen made of the bundle's model and config.
+    ``network`` and ``frontend_files`` (name -> text) are what codegen made of the bundle's model and config;
+    ``memory_plan`` is ``codegen.memory_plan``'s account of the network, which places it in the board's memories.
 
     Raises: UsageError (exit 2) for an unknown target or ``top_k``; LabelsError, ModelError (exit 3) where
     labels, config and network do not fit each other.
@@ -97,7 +101,8 @@ def generate_project(
     generated = {**network.files, **frontend_files}
     names = (*generated, *_compiled_outputs(board))
     sources = sources_of(board.port, network.kernel_sources, names)
-    context = _context(bundle, board, network, sources, top_k)
+    placed = place(memory_plan, board)
+    context = {**_context(bundle, board, network, sources, top_k), "placed": placed}
     _copy(sources.copied, firmware_dir(), staging)
     _copy(BUNDLE_FILES, bundle.path, staging / BUNDLE_FOLDER)
     banner = render("c/banner.j2", context)
@@ -105,6 +110,9 @@ def generate_project(
         _write(staging / GENERATED / name, banner + text)
     for template, output in rendered_files(board.templates).items():
         _write(staging / output, render(template, context))
+    if memory_plan is not None:
+        jsonfile.write(staging / MEMORY_PLAN_FILE, {**memory_plan, "placement": placed.to_json()})
+        _write(staging / MEMORY_PICTURE_FILE, svg_picture(memory_plan))
     jsonfile.write(staging / PROJECT_FILE, _description(bundle, board, network, sources))
 
 

@@ -25,7 +25,7 @@ MAX_DEPTH = 130_000  # products of two int8 values that an int32 sum holds
 _GROUP = 4  # output channels that nn_dense computes at once
 _BLOCK = 16  # inputs of a vector
 _TILE = 128  # most columns of a tile, NN_DENSE_TILE
-_TILE_BYTES = 4096  # of columns that are copied before they are multiplied
+_TILE_BYTES = 8192  # of columns that are copied before they are multiplied
 
 
 @dataclass(frozen=True)

@@ -24,21 +24,21 @@ enum { AT_ONCE = 16 };
 #define DOWN(q) "vshr.s32 q3, " q ", #31\nvadd.i32 " q ", " q ", q3\n"
 #define NOT_DOWN(q)
 #define SIXTEEN(sign)                                                                                                  \
-    __asm__ volatile(SUMS("q0", "at0", sign) SUMS("q2", "at2", sign)                                                   \
-                     "vqmovnb.s32 q0, q0\n"                                                                            \
-                     "vqmovnt.s32 q0, q2\n" SUMS("q1", "at1", sign) SUMS("q2", "at3", sign)                            \
-                     "vqmovnb.s32 q1, q1\n"                                                                            \
-                     "vqmovnt.s32 q1, q2\n"                                                                            \
-                     "vqadd.s16 q0, q0, %[offset]\n"                                                                   \
-                     "vqadd.s16 q1, q1, %[offset]\n"                                                                   \
-                     "vqmovnb.s16 q0, q0\n"                                                                            \
-                     "vqmovnt.s16 q0, q1\n"                                                                            \
-                     "vstrb.8 q0, [%[output]], #16\n"                                                                  \
-                     : [output] "+r"(output)                                                                           \
-                     : [wide] "r"(wide), [narrow] "r"(narrow), [table] "r"(sum->narrow), [factor] "r"(p->wide_factor),  \
-                       [multiplier] "r"(p->multiplier), [shift] "r"(p->shift), [offset] "r"(p->output.offset),          \
-                       [at0] "w"(at0), [at1] "w"(at1), [at2] "w"(at2), [at3] "w"(at3)                                   \
-                     : "q0", "q1", "q2", "q3", "memory")
+    __asm__(SUMS("%q0", "at0", sign) SUMS("q2", "at2", sign)                                                           \
+            "vqmovnb.s32 %q0, %q0\n"                                                                                   \
+            "vqmovnt.s32 %q0, q2\n" SUMS("q1", "at1", sign) SUMS("q2", "at3", sign)                                    \
+            "vqmovnb.s32 q1, q1\n"                                                                                     \
+            "vqmovnt.s32 q1, q2\n"                                                                                     \
+            "vqadd.s16 %q0, %q0, %[offset]\n"                                                                          \
+            "vqadd.s16 q1, q1, %[offset]\n"                                                                            \
+            "vqmovnb.s16 %q0, %q0\n"                                                                                   \
+            "vqmovnt.s16 %q0, q1\n"                                                                                    \
+            : "=&w"(values)                                                                                            \
+            : [wide] "r"(wide), [narrow] "r"(narrow), [table] "r"(sum->narrow), [factor] "r"(p->wide_factor),           \
+              [multiplier] "r"(p->multiplier), [shift] "r"(p->shift), [offset] "r"(p->output.offset), [at0] "w"(at0),   \
+              [at1] "w"(at1), [at2] "w"(at2), [at3] "w"(at3)                                                           \
+            : "q1", "q2", "q3", "memory")
+#define TURNS for (int32_t i = turns; i > 0; i--, wide += AT_ONCE, narrow += AT_ONCE, output += AT_ONCE)
 
 /* Gives how many it has done. */
 static int32_t add_vectors(const struct sum *sum, const struct nn_run *run)
@@ -50,16 +50,28 @@ static int32_t add_vectors(const struct sum *sum, const struct nn_run *run)
     const int8_t *narrow = run->second;
     int8_t *output = run->output;
     const int32_t turns = run->count / AT_ONCE;
-    if (nn_helium_ends_at_zero(&p->output))
-        for (int32_t i = turns; i > 0; i--, wide += AT_ONCE, narrow += AT_ONCE)
-            SIXTEEN(NOT_DOWN);
-    else
-        for (int32_t i = turns; i > 0; i--, wide += AT_ONCE, narrow += AT_ONCE)
+    int8x16_t values;
+    if (!nn_is_whole_range(&p->output)) {
+        const int8_t least = (int8_t)p->output.minimum, largest = (int8_t)p->output.maximum;
+        TURNS {
             SIXTEEN(DOWN);
+            vstrbq_s8(output, vminq_s8(vmaxq_s8(values, vdupq_n_s8(least)), vdupq_n_s8(largest)));
+        }
+    } else if (nn_helium_ends_at_zero(&p->output)) {
+        TURNS {
+            SIXTEEN(NOT_DOWN);
+            vstrbq_s8(output, values);
+        }
+    } else {
+        TURNS {
+            SIXTEEN(DOWN);
+            vstrbq_s8(output, values);
+        }
+    }
     return turns * AT_ONCE;
 }
 
-#endif
+#else
 
 static void add_fast(const struct sum *sum, const struct nn_run *run)
 {
@@ -72,28 +84,37 @@ static void add_fast(const struct sum *sum, const struct nn_run *run)
     const int8_t *const narrow = run->second;
     int8_t *const output = run->output;
     const int32_t count = run->count;
-    int32_t i = 0;
-#if NN_HELIUM
-    i = add_vectors(sum, run);
-#endif
-    for (; i < count; i++) {
+    for (int32_t i = 0; i < count; i++) {
         const int32_t value = nn_high_multiply(wide[i] * factor + table[narrow[i]], multiplier);
         output[i] = nn_saturate(nn_round_shift(value, shift) + offset);
     }
 }
 
+#endif
+
 static void add_run(const void *argument, const struct nn_run *run)
 {
     const struct sum *const sum = argument;
     const struct nn_add *const p = sum->kernel;
-    if (run->first_step + run->second_step == 2 && p->shift < 0 && nn_is_whole_range(&p->output)) {
-        add_fast(sum, run);
-        return;
-    }
     const struct nn_output clamp = p->output;
     const int8_t *wide = run->first;
     const int8_t *narrow = run->second;
-    for (int32_t i = 0; i < run->count; i++, wide += run->first_step, narrow += run->second_step) {
+    int32_t i = 0;
+    if (run->first_step + run->second_step == 2 && p->shift < 0) {
+#if NN_HELIUM
+        if (clamp.minimum >= INT8_MIN && clamp.minimum <= clamp.maximum && clamp.maximum <= INT8_MAX) {
+            i = add_vectors(sum, run);
+            wide += i;
+            narrow += i;
+        }
+#else
+        if (nn_is_whole_range(&clamp)) {
+            add_fast(sum, run);
+            return;
+        }
+#endif
+    }
+    for (; i < run->count; i++, wide += run->first_step, narrow += run->second_step) {
         const int32_t value = *wide * p->wide_factor + sum->narrow[*narrow];
         run->output[i] = nn_finish(nn_requantize(value, p->multiplier, p->shift), &clamp);
     }

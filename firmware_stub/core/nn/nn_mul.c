@@ -14,9 +14,13 @@ static int32_t mul_vectors(const struct nn_mul *p, const struct nn_run *run)
     const int8_t *first = run->first;
     const int8_t *second = run->second;
     int8_t *output = run->output;
-    for (int32_t i = run->count / 4; i > 0; i--, first += 4, second += 4, output += 4) {
-        const int32x4_t a = vaddq_n_s32(vldrbq_s32(first), first_offset);
-        const int32x4_t b = vaddq_n_s32(vldrbq_s32(second), second_offset);
+    const uint32x4_t first_places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)run->first_step);
+    const uint32x4_t second_places = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)run->second_step);
+    for (int32_t i = run->count / 4; i > 0; i--, output += 4) {
+        const int32x4_t a = vaddq_n_s32(vldrbq_gather_offset_s32(first, first_places), first_offset);
+        const int32x4_t b = vaddq_n_s32(vldrbq_gather_offset_s32(second, second_places), second_offset);
+        first += 4 * run->first_step;
+        second += 4 * run->second_step;
         int32x4_t value = vqrdmulhq_n_s32(vmulq_s32(a, b), multiplier);
         value = vaddq_n_s32(nn_helium_round_shift(value, shift, true), offset);
         vstrbq_s32(output, vminq_s32(vmaxq_s32(value, least), largest));
@@ -38,10 +42,10 @@ static void mul_run(const void *kernel, const struct nn_run *run)
     const int8_t *second = run->second;
     int32_t i = 0;
 #if NN_HELIUM
-    if (run->first_step + run->second_step == 2 && shift < 0) {
+    if (shift < 0) {
         i = mul_vectors(p, run);
-        first += i;
-        second += i;
+        first += i * run->first_step;
+        second += i * run->second_step;
     }
 #endif
     for (; i < run->count; i++, first += run->first_step, second += run->second_step) {

@@ -288,7 +288,7 @@ static inline void copy_strided(int8_t *to, const int8_t *from, int32_t count, u
                      "add %[from], %[from], %[step]\n"
                      "letp lr, 1b\n"
                      "2:\n"
-                     : [to] "+r"(to), [from] "+r"(from)
+                     : [to] "+l"(to), [from] "+r"(from) /* VSTRB.16 takes a low register */
                      : [count] "r"(count), [places] "w"(places), [step] "r"(8 * step)
                      : "lr", "q0", "memory");
 }

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.engine import models, tables
+from benchmarks.engine import models, peer, tables
 from benchmarks.engine.measure import FORMS, Measurement, compiler_version, measure
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,6 +16,12 @@ ROOT = Path(__file__).resolve().parents[2]
 def main() -> None:
     """Measures what the command line names and prints tables."""
     options = _parser().parse_args()
+    with tempfile.TemporaryDirectory(prefix="engine-peer-") as scratch:
+        _measure(options, Path(scratch))
+
+
+def _measure(options: argparse.Namespace, scratch: Path) -> None:
+    package = peer.download(scratch) if options.peer and options.layers else None
     print(f"gcc {compiler_version()}, QEMU mps3-an547; instructions from entry to return of network_run")
     found: list[tuple[str, Measurement]] = []
     for case in _cases(options):
@@ -29,6 +35,9 @@ def main() -> None:
             found.append((case.name, by_form[-1]))
         if options.layers:
             print(tables.layers_table(by_form), flush=True)
+        if package is not None and by_form[0].form == "helium":
+            result = peer.measure_peer(case.model, package, scratch / case.name)
+            print(f"\nCMSIS-NN ({peer.PACKAGE}), layer by layer\n{tables.peer_table(by_form[0], result)}", flush=True)
     print(f"\n{tables.totals_table(found)}\n\n{tables.anchors_table()}")
 
 
@@ -54,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--audio", type=Path, help="recordings for the bundles' inputs; else noise")
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared", help="the folder that holds the anchor")
     parser.add_argument("--forms", nargs="*", default=list(FORMS), choices=FORMS)
+    parser.add_argument("--peer", action="store_true", help=f"count CMSIS-NN too (downloads {peer.PACKAGE})")
     parser.add_argument("--no-layers", dest="layers", action="store_false", help="totals only")
     return parser
 

@@ -32,15 +32,34 @@ _TIMEOUT_S = 1800
 
 @dataclass(frozen=True)
 class Layer:
-    """One kernel call: instructions are the median over the inputs, of a build in which calls are wrapped."""
+    """One kernel call: instructions are the median over the inputs, of a build in which calls are wrapped.
+
+    ``operators`` are all that the call computes.
+    """
 
     operator: int
+    operators: tuple[int, ...]
     op: str
     kernel: str
     shape: str
     macs: int
     output_size: int
     instructions: int
+
+    @property
+    def bound_by(self) -> str:
+        """What takes most of the instructions, by a count of what must be done at least.
+
+        A VMLADAVA multiplies 16 values, of which a depthwise window fills its taps; a value's way from a sum to int8
+        takes about nine instructions for four in Helium.
+        """
+        if not self.macs or self.kernel.startswith("nn_lookup"):
+            return "load and store"
+        products = self.output_size * -(-self.macs // (16 * self.output_size))
+        shares = {"MAC and load": 1.75 * products, "requantize": 9 / 4 * self.output_size}
+        rest = self.instructions - sum(shares.values())
+        name, _ = max({**shares, "load and border": rest}.items(), key=lambda item: item[1])
+        return name
 
 
 @dataclass(frozen=True)
@@ -77,8 +96,8 @@ def measure(
     objects = _compile(network, form, folder)
     plain = _link(network, objects, form, folder / "plain", ())
     outputs, ticks, _ = _run(plain, inputs, network)
-    counts = _instructions(ticks)
-    sizes = _section_sizes(plain)
+    counts = instructions_of(ticks)
+    sizes = section_sizes(plain)
     return Measurement(
         form=form,
         median=int(np.median(counts)),
@@ -101,10 +120,10 @@ def _layers(
     kernels = sorted({step.kernel for step in network.plan})
     elf = _link(network, objects, form, folder, kernels)
     _, _, ticks = _run(elf, inputs, network)
-    counts = np.median(_instructions(ticks), axis=0).astype(int)
+    counts = np.median(instructions_of(ticks), axis=0).astype(int)
     return tuple(
         Layer(
-            step.operator, step.op, step.kernel, "x".join(str(n) for n in step.output_shape), step.macs,
+            step.operator, step.operators, step.op, step.kernel, "x".join(str(n) for n in step.output_shape), step.macs,
             int(np.prod(step.output_shape)), int(count),
         )
         for step, count in zip(network.plan, counts, strict=True)
@@ -121,7 +140,7 @@ def _compile(network: GeneratedNetwork, form: str, folder: Path) -> list[Path]:
     objects = folder / "objects"
     objects.mkdir()
     flags = (*_FLAGS, *FORMS[form], *BOARD.optimize_kernels.split(), *_includes())
-    _call(_GCC, *flags, "-c", *kernels, *sorted(source.glob("*.c")), cwd=objects)
+    call(_GCC, *flags, "-c", *kernels, *sorted(source.glob("*.c")), cwd=objects)
     return sorted(objects.glob("*.o"))
 
 
@@ -141,8 +160,8 @@ def _link(
     )
     elf = folder / "engine.elf"
     wraps = [f"-Wl,--wrap={name}" for name in wrapped]
-    flags = (*_FLAGS, *FORMS[form], "-O2", *_includes(), f"-I{folder}", *_LINK, *wraps)
-    _call(_GCC, *flags, HERE / "harness.c", *objects, "-o", elf, cwd=folder)
+    flags = (*_FLAGS, *FORMS[form], "-O2", *_includes(), f"-I{folder}", f"-I{HERE}", *_LINK, *wraps)
+    call(_GCC, *flags, HERE / "harness.c", *objects, "-o", elf, cwd=folder)
     return elf
 
 
@@ -152,28 +171,35 @@ def _run(
     """Gives outputs [n, size], ticks [n] and ticks of each kernel call [n, steps]."""
     folder = elf.parent
     (folder / "inputs.bin").write_bytes(inputs.astype(np.int8).tobytes())
-    _call(
-        "qemu-system-arm", "-M", "mps3-an547", "-nographic", "-monitor", "none", "-serial", "none",
-        "-semihosting-config", "enable=on,target=native", "-icount", "shift=5,sleep=off", "-kernel", elf.name,
-        cwd=folder,
-    )  # fmt: skip
+    emulate(elf)
     outputs = np.fromfile(folder / "outputs.bin", np.int8).reshape(len(inputs), -1)
     ticks = np.fromfile(folder / "counts.bin", "<u4")
     layers = np.fromfile(folder / "layers.bin", "<u4").reshape(len(inputs), -1)[:, : len(network.plan)]
     return outputs, ticks, layers
 
 
-def _instructions(ticks: NDArray[np.uint32]) -> NDArray[np.int64]:
+def emulate(elf: Path) -> None:
+    """Runs a program in its own folder and counts its instructions."""
+    call(
+        "qemu-system-arm", "-M", "mps3-an547", "-nographic", "-monitor", "none", "-serial", "none",
+        "-semihosting-config", "enable=on,target=native", "-icount", "shift=5,sleep=off", "-kernel", elf.name,
+        cwd=elf.parent,
+    )  # fmt: skip
+
+
+def instructions_of(ticks: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Gives instructions of ticks of SysTick."""
     counts: NDArray[np.int64] = np.rint(ticks * _INSTRUCTIONS_PER_TICK).astype(np.int64)
     return counts
 
 
-def _section_sizes(elf: Path) -> dict[str, int]:
-    lines = _call("arm-none-eabi-size", "-A", elf, cwd=elf.parent).splitlines()
+def section_sizes(elf: Path) -> dict[str, int]:
+    """Gives the bytes of each section of an ELF, by name."""
+    lines = call("arm-none-eabi-size", "-A", elf, cwd=elf.parent).splitlines()
     return {words[0]: int(words[1]) for line in lines if len(words := line.split()) == 3 and words[1].isdigit()}
 
 
-def _call(*command: object, cwd: Path) -> str:
+def call(*command: object, cwd: Path) -> str:
     """Gives the output of a command that must succeed."""
     words = [str(word) for word in command]
     done = subprocess.run(words, cwd=cwd, capture_output=True, text=True, check=False, timeout=_TIMEOUT_S)
@@ -185,4 +211,4 @@ def _call(*command: object, cwd: Path) -> str:
 @cache
 def compiler_version() -> str:
     """Gives the version of the compiler that counts depend on, such as ``12.2.1``."""
-    return _call(_GCC, "-dumpfullversion", cwd=HERE).strip()
+    return call(_GCC, "-dumpfullversion", cwd=HERE).strip()

@@ -24,6 +24,7 @@ class PlannedStep:
     """One kernel call as reports show it; offsets are bytes in the arena, None for constants."""
 
     operator: int
+    operators: tuple[int, ...]
     op: str
     name: str
     kernel: str
@@ -227,6 +228,7 @@ def _rendered_value(value: Value, constants: _Constants) -> str:
 def _planned(index: int, step: Step, model: TfliteModel, arena: Arena) -> PlannedStep:
     return PlannedStep(
         operator=step.node.operator.index,
+        operators=step.folds or (step.node.operator.index,),
         op=step.node.op,
         name=step.node.output.name,
         kernel=step.kernel,

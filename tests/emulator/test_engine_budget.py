@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.engine import budget, models
-from benchmarks.engine.measure import FORMS, compiler_version
+from benchmarks.engine import budget, models, peer
+from benchmarks.engine.measure import FORMS, compiler_version, measure
+from birdnet_deploy.tflite.reader import read_model
 
 
 def _hold(cases: list[models.Case]) -> None:
@@ -42,3 +43,26 @@ def test_one_instruction_more_is_a_regression() -> None:
     assert not better
     assert len(budget.compare(kept, dearer)[1]) == 1
     assert budget.compare({"new": kept[models.FAST[0]]}, kept)[0]
+
+
+@pytest.mark.emulator
+def test_layers_add_up_to_the_total_and_name_their_operators(tmp_path: Path) -> None:
+    case = models.synthetic_case(models.FAST[0])
+    found = measure(case.model, case.inputs, case.expected, "helium", tmp_path)
+    assert found.differing == 0
+    assert sum(layer.macs for layer in found.layers) == found.macs
+    called = sum(layer.instructions for layer in found.layers)
+    assert found.median <= called + 100 * len(found.layers)
+    assert called <= found.median + 100 * len(found.layers)
+    assert [layer.operator for layer in found.layers] == sorted(layer.operator for layer in found.layers)
+    assert {layer.bound_by for layer in found.layers} > {"load and store"}
+
+
+def test_the_peer_is_called_with_the_shapes_of_the_model() -> None:
+    case = models.synthetic_case(models.FAST[0])
+    read = read_model(case.model)
+    rows = [peer.layer_row(read, operator).strip() for operator in peer.products_of(read)]
+    assert rows[0] == "{CONVOLUTION, {1, 33, 32, 1}, {16, 3, 3, 1}, {1, 17, 16, 16}, 2, 2, 1, 0, 1, 1, 1},"
+    assert rows[1] == "{DEPTHWISE, {1, 17, 16, 16}, {1, 3, 3, 16}, {1, 17, 16, 16}, 1, 1, 1, 1, 1, 1, 1},"
+    assert rows[-1] == "{FULLY_CONNECTED, {1, 1, 1, 32}, {32, 1, 1, 10}, {1, 1, 1, 10}, 1, 1, 0, 0, 1, 1, 1},"
+    assert len(rows) == 10

@@ -15,6 +15,9 @@ from tests.support.kernel_graphs import random_graph
 FAMILIES: dict[str, tuple[Callable[[Generator], Case], int]] = {
     "conv": (cases.conv, 40),
     "depthwise": (cases.depthwise, 40),
+    "wide_conv": (cases.wide_conv, 12),
+    "wide_depthwise": (cases.wide_depthwise, 16),
+    "wide_sum": (cases.wide_sum, 16),
     "fully_connected": (cases.fully_connected, 24),
     **{name.lower(): (cases.binary(name), 22) for name in ("ADD", "SUB", "MUL", "DIV")},
     **{name.lower(): (cases.binary(name), 8) for name in ("MAXIMUM", "MINIMUM")},

@@ -18,6 +18,8 @@ LOCK_FILE = "birdnet.lock"
 PROJECT_FILE = "project.json"
 NPU_MODEL_FILE = "model_npu.tflite"
 PROLOGUE_FILE = "prologue.npz"
+MEMORY_PLAN_FILE = "memory_plan.json"
+MEMORY_PICTURE_FILE = "memory_plan.svg"
 BUNDLE_FILES = (MODEL_FILE, LABELS_FILE, CONFIG_FILE, GOLDEN_FILE, REPORT_FILE, LOCK_FILE)
 PROLOGUE_FILES = (NPU_MODEL_FILE, PROLOGUE_FILE)  # both or none
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import count
@@ -16,8 +17,9 @@ from birdnet_deploy.artifacts import Bundle, Firmware
 from birdnet_deploy.audio.host_frontend import HostFrontend
 from birdnet_deploy.audio.windows import window_starts
 from birdnet_deploy.board.card import Card, prepare_card
+from birdnet_deploy.board.host import native
 from birdnet_deploy.board.lines import default_line
-from birdnet_deploy.board.qemu import emulated
+from birdnet_deploy.board.qemu import Emulation, emulated
 from birdnet_deploy.errors import CheckFailed, DeployError, ProtocolError, UsageError
 from birdnet_deploy.model.beside import ModelHints
 from birdnet_deploy.model.labels import folder_label
@@ -34,6 +36,7 @@ from birdnet_deploy.tflite.interpreter import Int8Interpreter
 
 DEFAULT_TIMEOUT_S = 60.0
 STAGES_FILE = "STAGES.ON"  # on the card: the firmware sends stage records (firmware_stub/app/stages.h)
+HOST = "host"  # the target of `run` that needs no emulator
 SCHEMA_VERSION = 1
 _DIFFERS_FIX = "generate and build again; report it if it stays"
 
@@ -43,8 +46,9 @@ class RunRequest:
     """What ``run`` is asked for.
 
     ``threshold`` hides detections below it from tables (never from ``save``), ``timeout_s`` is the longest
-    silence between two records, ``line`` is ``pty`` or ``tcp`` (None: what the system has). With ``stages`` the
-    tensors before the network are compared too. ``project`` may be a model, ``hints`` what was said of it.
+    silence between two records, ``line`` is ``pty`` or ``tcp`` (None: what the system has), ``target`` may be ``host``
+    (None: the project's own). With ``stages`` the tensors before the network are compared too. ``project`` may be a
+    model, ``hints`` what was said of it.
     """
 
     audio: Path
@@ -57,6 +61,7 @@ class RunRequest:
     icount: bool = False
     strict: bool = False
     stages: bool = False
+    target: str | None = None
     hints: ModelHints = ModelHints()
 
 
@@ -81,11 +86,12 @@ class RunResult:
 
 
 def run_device(
-    firmware: Firmware, request: RunRequest, *, qemu: Path, frontend_library: Path, progress: Progress
+    firmware: Firmware, request: RunRequest, *, qemu: Path | None, frontend_library: Path, progress: Progress
 ) -> RunResult:
     """Gives the predictions of the emulated board for all recordings, each window checked against the host.
 
-    ``frontend_library`` is the host build of the project's own frontend. Predictions are saved as they came,
+    Without ``qemu`` the firmware is a program of this machine. ``frontend_library`` is the host build of the project's
+    own frontend. Predictions are saved as they came,
     also where windows differ or are missing.
 
     Raises: UsageError (2), AudioError (3), OutputRefused (5), ToolchainError (6), BoardError (7) where the
@@ -115,7 +121,7 @@ def run_device(
     known = [(file.original, folder_label(file.source.absolute().as_posix(), bundle.labels)) for file in card.files]
     return RunResult(
         request=request,
-        target=firmware.project.target,
+        target=request.target or firmware.project.target,
         files=file_results(known, predictions, bundle.labels, request.top_k),
         predictions=predictions,
         skipped=card.skipped,
@@ -145,7 +151,7 @@ def _count(card: Card, bundle: Bundle) -> int:
 
 
 def _read_board(
-    firmware: Firmware, card: Card, identity: Identity, request: RunRequest, *, qemu: Path, progress: Progress
+    firmware: Firmware, card: Card, identity: Identity, request: RunRequest, *, qemu: Path | None, progress: Progress
 ) -> SessionResult:
     total, came = _count(card, firmware.project.bundle), 0
 
@@ -155,10 +161,18 @@ def _read_board(
             came += 1
             progress.advance(came, total)
 
-    progress.step(f"running {total} windows on {firmware.project.target}")
-    line = request.line or default_line()
-    with emulated(firmware.elf, card.folder, qemu=qemu, line=line, icount=request.icount) as board:
+    progress.step(f"running {total} windows on {request.target or firmware.project.target}")
+    with _booted(firmware, card, request, qemu) as board:
         return read_session(board.port, identity, silence_s=request.timeout_s, ended=board.ended, on_record=tell)
+
+
+def _booted(
+    firmware: Firmware, card: Card, request: RunRequest, qemu: Path | None
+) -> AbstractContextManager[Emulation]:
+    if qemu is None:
+        return native(firmware.elf, card.folder)
+    line = request.line or default_line()
+    return emulated(firmware.elf, card.folder, qemu=qemu, line=line, icount=request.icount)
 
 
 def _expected(

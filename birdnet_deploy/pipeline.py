@@ -97,6 +97,7 @@ def generate(
     Raises: UsageError (2), ModelError (3), CheckFailed where the bundle differs from its lock (4), OutputRefused (5).
     """
     from birdnet_deploy.codegen.frontend_tables import frontend_files
+    from birdnet_deploy.codegen.memory_plan import describe_memory
     from birdnet_deploy.codegen.network import generate_network
     from birdnet_deploy.codegen.prologue import generate_prologue
     from birdnet_deploy.imported import open_or_import
@@ -122,7 +123,8 @@ def generate(
             prologue = generate_prologue(read_prologue(opened.prologue), taken.scale, taken.zero_point)
         output = output or settings.project or _project_name(path, name)
         with published(output, kind="project", force=force, keep=PROJECT_KEEPS) as staging:
-            generate_project(opened, name, network, frontend, staging, prologue=prologue, top_k=top_k)
+            plan = describe_memory(network)
+            generate_project(opened, name, network, frontend, staging, prologue=prologue, top_k=top_k, memory_plan=plan)
     return open_project(output)
 
 
@@ -177,24 +179,29 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     Raises: UsageError (2), AudioError (3), OutputRefused (5), ToolchainError (6), BoardError (7), ProtocolError (8);
     what differs or is missing is the result's ``failure``.
     """
-    from birdnet_deploy.device_run import run_device
+    from birdnet_deploy.device_run import HOST, run_device
     from birdnet_deploy.toolchain.build import open_firmware
     from birdnet_deploy.toolchain.find import find_tools
-    from birdnet_deploy.toolchain.host import build_host_frontend
+    from birdnet_deploy.toolchain.host import build_host_firmware, build_host_frontend
 
     progress = progress or Silent()
     settings = find_settings()
-    found = find_tools(("qemu-system-arm", "cc"), settings.tools)
-    with _runnable(find_project(request.project, settings), request.hints, progress) as project:
-        firmware = open_firmware(project)
+    on_host = request.target == HOST
+    found = find_tools(("cc",) if on_host else ("qemu-system-arm", "cc"), settings.tools)
+    path = find_project(request.project, settings)
+    with _runnable(path, request.hints, progress, builds=not on_host) as project:
+        if on_host:
+            firmware = build_host_firmware(project, tools=settings.tools, progress=progress)
+        else:
+            firmware = open_firmware(project)
         _check_lock(project.bundle)
         library = build_host_frontend(firmware.project, tools=settings.tools, progress=progress)
-        qemu = found["qemu-system-arm"].path
+        qemu = None if on_host else found["qemu-system-arm"].path
         return run_device(firmware, request, qemu=qemu, frontend_library=library, progress=progress)
 
 
 @contextmanager
-def _runnable(path: Path, hints: ModelHints, progress: Progress) -> Iterator[Project]:
+def _runnable(path: Path, hints: ModelHints, progress: Progress, *, builds: bool = True) -> Iterator[Project]:
     """Gives the project at ``path``, or one made and built of the model there that lives as long as the body."""
     from birdnet_deploy.project.open import open_project
 
@@ -203,7 +210,8 @@ def _runnable(path: Path, hints: ModelHints, progress: Progress) -> Iterator[Pro
         return
     with scratch_folder() as folder:
         project = generate(path, output=folder / "project", hints=hints, progress=progress)
-        build(project.path, progress=progress)
+        if builds:
+            build(project.path, progress=progress)
         yield project
 
 

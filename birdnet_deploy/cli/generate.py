@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The project's folder.")
 @click.option("--force", is_flag=True, help="Replace an edited or foreign folder; a copy is kept.")
 @click.option("--top-k", type=int, default=3, show_default=True, help="How many best classes a record names.")
+@click.option("--plan", is_flag=True, help="Show what lies where in the arena from step to step.")
 @model_options
 def command(
-    bundle: Path | None, target: str | None, output: Path | None, force: bool, top_k: int, hints: ModelHints
-) -> None:
+    bundle: Path | None, target: str | None, output: Path | None, force: bool, top_k: int, plan: bool,
+    hints: ModelHints,
+) -> None:  # fmt: skip
     """Render a complete firmware project from BUNDLE: sources, network, labels, Makefile.
 
     BUNDLE is the one of birdnet-deploy.toml, or the current folder, where it is not named. It may be a full-int8
@@ -41,3 +43,11 @@ def command(
     click.echo(f"model     {project.bundle.model_sha256}")
     click.echo(f"lock      {project.bundle.lock_sha256}")
     click.echo(f"next      birdnet-deploy build {shlex.quote(str(project.path))}")
+    if plan:
+        import json
+
+        from birdnet_deploy.artifacts import MEMORY_PLAN_FILE
+        from birdnet_deploy.project.memory_picture import text_picture
+
+        click.echo("")
+        click.echo(text_picture(json.loads((project.path / MEMORY_PLAN_FILE).read_text(encoding="utf-8"))))

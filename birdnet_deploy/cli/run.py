@@ -32,6 +32,7 @@ def _finite(ctx: click.Context, option: click.Parameter, value: float | None) ->
     show_default=True, help="The longest silence in seconds between two records.",
 )  # fmt: skip
 @click.option("--serial", "line", type=click.Choice(["pty", "tcp"]), help="The serial line; pty where there is one.")
+@click.option("--target", type=click.Choice(["host"]), help="host: the same C compiled for this machine, without QEMU.")
 @click.option("--icount", is_flag=True, help="Count instructions: repeatable, and the board's times mean something.")
 @click.option("--strict", is_flag=True, help="Fail at the first recording that cannot be read.")
 @click.option("--stages", is_flag=True, help="Compare the tensors before the network too; name the first that differs.")
@@ -41,8 +42,7 @@ def _finite(ctx: click.Context, option: click.Parameter, value: float | None) ->
 def command(
     ctx: click.Context, *, project: Path | None, audio: Path, save: Path | None, threshold: float | None,
     top_k: int, timeout_s: float, line: str | None, icount: bool, strict: bool, stages: bool,
-    output_format: str,
-    hints: ModelHints,
+    output_format: str, target: str | None, hints: ModelHints,
 ) -> None:  # fmt: skip
     """Run PROJECT's firmware in QEMU over recordings and check every window against the host.
 
@@ -57,7 +57,7 @@ def command(
 
     request = RunRequest(
         audio=audio, project=project, save=save, threshold=threshold, top_k=top_k,
-        timeout_s=timeout_s, line=line, icount=icount, strict=strict, stages=stages, hints=hints,
+        timeout_s=timeout_s, line=line, icount=icount, strict=strict, stages=stages, target=target, hints=hints,
     )  # fmt: skip
     with ConsoleProgress() as progress:
         result = pipeline.run(request, progress)
@@ -90,7 +90,8 @@ def _show_text(result: RunResult) -> None:
     else:
         click.echo(tables.plain_table(rows))
     click.echo("")
-    for text in tables.summary_lines(tables.totals(result.files), len(result.skipped), result.comparison):
+    sums, on_host = tables.totals(result.files), result.request.target == "host"
+    for text in tables.summary_lines(sums, len(result.skipped), result.comparison, on_host=on_host):
         click.echo(text)
     if result.stages is not None:
         click.echo(result.stages.line)

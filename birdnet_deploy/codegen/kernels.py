@@ -6,16 +6,17 @@ from collections.abc import Iterable
 
 _HEADERS = {
     "nn_fill": "nn_copy.h",
+    "nn_lookup_channels": "nn_lookup.h",
     "nn_pool_average": "nn_pool.h",
     "nn_pool_maximum": "nn_pool.h",
     "nn_reduce_maximum": "nn_reduce.h",
     "nn_reduce_sum": "nn_reduce.h",
 }
 _NEEDS = {
-    "nn_conv.c": ("nn_channels.c", "nn_dense.c", "nn_patch.c"),
-    "nn_depthwise.c": ("nn_channels.c", "nn_patch.c"),
+    "nn_conv.c": ("nn_channels.c", "nn_dense.c", "nn_dense_tile.c", "nn_dot.c", "nn_patch.c"),
+    "nn_depthwise.c": ("nn_channels.c", "nn_depthwise_patches.c", "nn_patch.c"),
     "nn_div.c": ("nn_reciprocal.c",),
-    "nn_pointwise.c": ("nn_channels.c", "nn_dense.c"),
+    "nn_pointwise.c": ("nn_channels.c", "nn_dense.c", "nn_dense_tile.c", "nn_dot.c"),
     "nn_softmax.c": ("nn_reciprocal.c",),
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from birdnet_deploy.codegen import lower_elementwise, lower_moves, lower_products, lower_reductions
+from birdnet_deploy.codegen.fold_tables import fold_tables
 from birdnet_deploy.codegen.graph import Graph, Node, check_tensors
 from birdnet_deploy.codegen.steps import Alias, Lowered, Step
 from birdnet_deploy.codegen.unsupported import Unsupported
@@ -73,7 +74,7 @@ def lower(graph: Graph) -> Program:
         else:
             steps.extend(lowered)
     _refuse(problems)
-    return Program(graph, tuple(steps), tuple(aliases))
+    return Program(graph, tuple(fold_tables(graph, steps, aliases)), tuple(aliases))
 
 
 def _lower_node(node: Node) -> Lowered:

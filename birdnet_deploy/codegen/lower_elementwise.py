@@ -6,8 +6,10 @@ An operand that is one constant, or the same tensor twice, makes an operation a 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from birdnet_deploy.codegen import tables
 from birdnet_deploy.codegen.fixed_point import (
@@ -25,7 +27,7 @@ from birdnet_deploy.codegen.fixed_point import (
 )
 from birdnet_deploy.codegen.graph import Node, affine_of
 from birdnet_deploy.codegen.lower_products import output_fields
-from birdnet_deploy.codegen.steps import Array, Field, Step
+from birdnet_deploy.codegen.steps import Array, Field, Function, Step, Values
 from birdnet_deploy.codegen.unsupported import Unsupported
 from birdnet_deploy.tflite.reader import Tensor
 
@@ -54,7 +56,10 @@ def lower_lookup(node: Node, table: tables.Table) -> list[Step]:
     if math.prod(computed.shape) != count:
         raise Unsupported(f"gives the shape {list(node.output.shape)} from {list(computed.shape)}")
     fields = ("count", count), ("table", array)
-    return [Step(node, "nn_lookup", fields, (computed.index,), shares=(0,))]
+    values = np.array(table)
+    return [
+        Step(node, "nn_lookup", fields, (computed.index,), shares=(0,), function=lambda inputs: values[inputs[0] + 128])
+    ]
 
 
 def lower_requantize(node: Node) -> list[Step]:
@@ -96,8 +101,22 @@ def lower_binary(node: Node) -> list[Step]:
     inputs = (tensors[0].index, tensors[1].index)
     return [
         Step(node, operation.kernel, fields, inputs, shares=shares, scratch_bytes=operation.scratch_bytes,
-             takes_scratch=operation.scratch_bytes > 0, fallible=operation.fallible)
+             takes_scratch=operation.scratch_bytes > 0, fallible=operation.fallible,
+             function=None if operation.fallible else _pairwise(operation))
     ]  # fmt: skip
+
+
+def _pairwise(operation: _Operation) -> Function:
+    """Gives an operation for arrays; the kernel's first input may be the second operand."""
+
+    def function(inputs: Sequence[Values]) -> Values:
+        first, second = np.broadcast_arrays(*(reversed(inputs) if operation.swapped else inputs))
+        pairs, places = np.unique(first * 256 + second, return_inverse=True)
+        high = (pairs + 128) // 256
+        results = [operation.value(int(a), int(b)) for a, b in zip(high, pairs - high * 256, strict=True)]
+        return np.array(results, np.int64)[places].reshape(first.shape)
+
+    return function
 
 
 def _is_single(tensor: Tensor) -> bool:

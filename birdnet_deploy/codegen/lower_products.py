@@ -7,20 +7,25 @@ Multipliers are made as LiteRT's ``PopulateConvolutionQuantizationParams``, ``fu
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from birdnet_deploy.codegen.fixed_point import quantize_rescale, wrap32
+from birdnet_deploy.codegen.depthwise_patches import plan_patches
+from birdnet_deploy.codegen.fixed_point import quantize_rescale, requantize, wrap8, wrap32
 from birdnet_deploy.codegen.graph import Affine, Node, activation_range, affine_of, constant_of
-from birdnet_deploy.codegen.steps import Array, Field, Step
+from birdnet_deploy.codegen.steps import Array, Field, Function, Step, Values
 from birdnet_deploy.codegen.unsupported import Unsupported
 from birdnet_deploy.tflite.reader import Tensor
 
 MAX_DEPTH = 130_000  # products of two int8 values that an int32 sum holds
 _GROUP = 4  # output channels that nn_dense computes at once
+_BLOCK = 16  # inputs of a vector
+_TILE = 128  # most columns of a tile, NN_DENSE_TILE
+_TILE_BYTES = 8192  # of columns that are copied before they are multiplied
 
 
 @dataclass(frozen=True)
@@ -48,11 +53,14 @@ class _Products:
     def channel_fields(self) -> tuple[Field, ...]:
         """Gives the fields of ``struct nn_channels``."""
         pairs = [quantize_rescale(factor) for factor in self.channel_factors()]
+        pairs = [(m, s if m else -1) for m, s in pairs]  # nothing, however it is shifted
+        bounds = dict(self.clamp_fields())
+        usual = all(s < 0 for _, s in pairs) and -128 <= bounds["minimum"] <= bounds["maximum"] <= 127
         return (
             ("bias", self.bias_array()),
             ("multiplier", self.array("multiplier", "int32_t", (m for m, _ in pairs), "by channel")),
             ("shift", self.array("shift", "int8_t", (s for _, s in pairs), "by channel")),
-            ("shifts_right", all(s < 0 for _, s in pairs)),
+            ("shifts_right", usual),
             ("output", self.clamp_fields()),
         )
 
@@ -61,11 +69,29 @@ class _Products:
         scales = self.weight_scales * (self.channels if len(self.weight_scales) == 1 else 1)
         return [self.source.scale * scale / self.output.scale for scale in scales]
 
-    def clamp_fields(self) -> tuple[Field, ...]:
+    def by_value(self) -> Function:
+        """Gives the function of a depthwise filter of one tap."""
+        pairs = [quantize_rescale(factor) for factor in self.channel_factors()]
+        output = dict(self.clamp_fields())
+
+        def function(inputs: Sequence[Values]) -> Values:
+            values = np.broadcast_to(inputs[0], (self.channels, inputs[0].shape[1]))
+            rows = []
+            for row, weight, bias, (multiplier, shift) in zip(
+                values, self.weights[:, 0], self.bias, pairs, strict=True
+            ):
+                sums = wrap32(int(weight) * row + bias)
+                scaled = wrap32(requantize(sums, multiplier, shift) + output["offset"])
+                rows.append(wrap8(np.minimum(np.maximum(scaled, output["minimum"]), output["maximum"])))
+            return np.array(rows)
+
+        return function
+
+    def clamp_fields(self) -> tuple[tuple[str, int], ...]:
         return output_fields(self.node, self.output)
 
 
-def output_fields(node: Node, output: Affine) -> tuple[Field, ...]:
+def output_fields(node: Node, output: Affine) -> tuple[tuple[str, int], ...]:
     """Gives the fields of ``struct nn_output``, with the fused activation's range."""
     low, high = activation_range(node.option("fused_activation_function"), output)
     return ("offset", output.zero_point), ("minimum", low), ("maximum", high)
@@ -84,15 +110,19 @@ def lower_conv_2d(node: Node) -> list[Step]:
     groups = depth_in // group_depth
     if groups * group_depth != depth_in or count % groups:
         raise Unsupported(f"has {count} filters of {group_depth} channels on {depth_in} channels")
-    macs = math.prod(node.output.shape) * products.weights.shape[1]
+    depth = products.weights.shape[1]
+    macs = math.prod(node.output.shape) * depth
     if _is_pointwise(window) and groups == 1:
         return [_pointwise(products, macs)]
     _needs_batch_of_one(node)
+    if group_depth == 1 and depth <= _BLOCK:
+        return [_depthwise(products, window, groups)]
+    tile = _tile(depth, node.output.shape[2])
     fields = (
         ("window", window), ("groups", groups), ("group_depth", group_depth),
-        ("input_zero_point", products.source.zero_point), ("dense", _dense_fields(products, groups)),
+        ("input_zero_point", products.source.zero_point), ("tile", tile), ("dense", _dense_fields(products, groups)),
     )  # fmt: skip
-    scratch = 4 * products.weights.shape[1]
+    scratch = max(4 * depth, tile * _up(depth, _BLOCK))
     return [Step(node, "nn_conv", fields, (node.input(0).index,), scratch_bytes=scratch, takes_scratch=True, macs=macs)]
 
 
@@ -107,19 +137,27 @@ def lower_depthwise_conv_2d(node: Node) -> list[Step]:
         raise Unsupported(f"has {count} filters on {channels} channels")
     products = _products(node, filters.reshape(-1, count).T)
     window = _window(node, height, width)
-    weights = products.array("weights", "int8_t", products.weights.ravel().tolist(), "[channel][filter y, x]")
+    return [_depthwise(products, window, channels)]
+
+
+def _depthwise(products: _Products, window: tuple[tuple[str, int], ...], depth: int) -> Step:
+    """Gives a convolution in which every output channel reads one of ``depth`` input channels."""
+    node, count = products.node, products.channels
+    taps = products.weights.shape[1]
+    padded = np.zeros((count, _up(taps, _BLOCK)), np.int8)
+    padded[:, :taps] = products.weights
+    weights = products.array("weights", "int8_t", padded.ravel().tolist(), "[channel][filter y, x, then zeros]")
+    patches = plan_patches(dict(window), depth, count)
     fields = (
-        ("window", window), ("depth", channels), ("filters", count // channels),
-        ("input_zero_point", products.source.zero_point), ("weights", weights),
+        ("window", window), ("depth", depth), ("filters", count // depth),
+        ("input_zero_point", products.source.zero_point), ("patches", patches.fields()), ("weights", weights),
         ("channels", products.channel_fields()),
     )  # fmt: skip
-    single = _is_pointwise(window) and count == channels
-    scratch = 0 if _stays_inside(window) else height * width * channels
-    macs = math.prod(node.output.shape) * height * width
-    return [
-        Step(node, "nn_depthwise", fields, (node.input(0).index,), shares=(0,) if single else (),
-             scratch_bytes=scratch, takes_scratch=True, macs=macs)
-    ]  # fmt: skip
+    single = _is_pointwise(window) and count == depth
+    window_bytes = 0 if _stays_inside(window) else taps * depth
+    return Step(node, "nn_depthwise", fields, (node.input(0).index,), shares=(0,) if single else (),
+                scratch_bytes=max(window_bytes, patches.scratch_bytes), takes_scratch=True,
+                macs=math.prod(node.output.shape) * taps, function=products.by_value() if single else None)  # fmt: skip
 
 
 def lower_fully_connected(node: Node) -> list[Step]:
@@ -147,18 +185,30 @@ def _pointwise(products: _Products, macs: int) -> Step:
     node = products.node
     pixels = math.prod(node.output.shape) // products.channels
     depth = products.weights.shape[1]
-    fields = ("pixels", pixels), ("dense", _dense_fields(products, 1))
     shares = (0,) if products.channels == depth else ()
+    padded = _up(depth, _BLOCK)
+    tile = _tile(depth, pixels)
+    scratch = tile * padded if shares or padded != depth else 2 * depth
+    fields = ("pixels", pixels), ("tile", tile), ("dense", _dense_fields(products, 1))
     return Step(node, "nn_pointwise", fields, (node.input(0).index,), shares=shares,
-                scratch_bytes=2 * depth, takes_scratch=True, macs=macs)  # fmt: skip
+                scratch_bytes=scratch, takes_scratch=True, macs=macs)  # fmt: skip
+
+
+def _tile(depth: int, columns: int) -> int:
+    """Gives how many columns are copied at a time, an even number."""
+    return min(_TILE, max(2, _TILE_BYTES // _up(depth, _BLOCK) // 2 * 2), _up(columns, 2))
+
+
+def _up(count: int, multiple: int) -> int:
+    return -(-count // multiple) * multiple
 
 
 def _dense_fields(products: _Products, groups: int) -> tuple[Field, ...]:
     channels, depth = products.channels // groups, products.weights.shape[1]
-    padded = np.zeros((groups, -(-channels // _GROUP) * _GROUP, depth), np.int8)
-    padded[:, :channels] = products.weights.reshape(groups, channels, depth)
-    grouped = padded.reshape(groups, -1, _GROUP, depth).transpose(0, 1, 3, 2)
-    layout = f"[channel / {_GROUP}][filter y, x, input channel][channel % {_GROUP}]"
+    padded = np.zeros((groups, _up(channels, _GROUP), _up(depth, _BLOCK)), np.int8)
+    padded[:, :channels, :depth] = products.weights.reshape(groups, channels, depth)
+    grouped = padded.reshape(groups, -1, _GROUP, padded.shape[2] // _BLOCK, _BLOCK).transpose(0, 1, 3, 2, 4)
+    layout = f"[channel / {_GROUP}][input / {_BLOCK}][channel % {_GROUP}][input % {_BLOCK}], inputs by filter y, x"
     weights = products.array("weights", "int8_t", grouped.ravel().tolist(), layout)
     return ("depth", depth), ("count", channels), ("weights", weights), ("channels", products.channel_fields())
 

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from birdnet_deploy.codegen.arena import Arena, Buffer, plan_arena
+from birdnet_deploy.codegen.arena import Arena, plan_arena
 from birdnet_deploy.codegen.graph import Affine, affine_of, read_graph
 from birdnet_deploy.codegen.kernels import header_of, sources_of
 from birdnet_deploy.codegen.lower import Program, lower
+from birdnet_deploy.codegen.packing import Buffer
 from birdnet_deploy.codegen.steps import Array, Field, Step, Value, is_struct
 from birdnet_deploy.support.templating import render
 from birdnet_deploy.tflite.reader import Tensor, TfliteModel
@@ -23,6 +24,7 @@ class PlannedStep:
     """One kernel call as reports show it; offsets are bytes in the arena, None for constants."""
 
     operator: int
+    operators: tuple[int, ...]
     op: str
     name: str
     kernel: str
@@ -33,6 +35,15 @@ class PlannedStep:
     input_offsets: tuple[int | None, ...]
     output_offset: int
     scratch_offset: int | None
+
+
+@dataclass(frozen=True)
+class ConstantArray:
+    """A constant array of ``network_weights.c``; ``reads`` is how often a value of it is used, on average."""
+
+    name: str
+    size_bytes: int
+    reads: float
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,8 @@ class GeneratedNetwork:
     output_quantization: Affine
     plan: tuple[PlannedStep, ...]
     buffers: tuple[Buffer, ...]
+    constants: tuple[ConstantArray, ...]
+    tensor_names: Mapping[int, str]
 
 
 def generate_network(model: TfliteModel) -> GeneratedNetwork:
@@ -80,6 +93,20 @@ def generate_network(model: TfliteModel) -> GeneratedNetwork:
         output_quantization=affine_of(graph.output),
         plan=tuple(_planned(i, step, model, arena) for i, step in enumerate(program.steps)),
         buffers=arena.buffers,
+        constants=_used(program, constants),
+        tensor_names={tensor: model.tensors[tensor].name for buffer in arena.buffers for tensor in buffer.tensors},
+    )
+
+
+def _used(program: Program, constants: _Constants) -> tuple[ConstantArray, ...]:
+    """Gives the arrays with their reads: products of the steps that name them, at least one for each output value."""
+    reads = {array.name: 0 for array in constants.arrays}
+    for step in program.steps:
+        for array in step.arrays():
+            reads[constants.name(array)] += max(step.macs, math.prod(step.node.output.shape))
+    return tuple(
+        ConstantArray(array.name, array.size_bytes, reads[array.name] / max(array.size_bytes, 1))
+        for array in constants.arrays
     )
 
 
@@ -162,9 +189,15 @@ def _step_context(
         "fallible": step.fallible,
         "fields": _rendered_fields(step.fields, constants),
         "arguments": ", ".join(arguments),
-        "title": f"{step.node.operator.index} {step.node.op}: {', '.join(shapes)} -> {_shape(step.node.output)}",
+        "title": f"{step.node.operator.index} {step.node.op}{_folded(step)}: {', '.join(shapes)} -> "
+        f"{_shape(step.node.output)}",
         "name": step.node.output.name.split(";")[0][:_NAME_WIDTH],
     }
+
+
+def _folded(step: Step) -> str:
+    others = [str(operator) for operator in step.folds if operator != step.node.operator.index]
+    return f" with {', '.join(others)}" if others else ""
 
 
 def _shape(tensor: Tensor) -> str:
@@ -195,6 +228,7 @@ def _rendered_value(value: Value, constants: _Constants) -> str:
 def _planned(index: int, step: Step, model: TfliteModel, arena: Arena) -> PlannedStep:
     return PlannedStep(
         operator=step.node.operator.index,
+        operators=step.folds or (step.node.operator.index,),
         op=step.node.op,
         name=step.node.output.name,
         kernel=step.kernel,

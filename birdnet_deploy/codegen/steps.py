@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from birdnet_deploy.codegen.graph import Node
 
@@ -26,13 +29,18 @@ class Array:
 Field = tuple[str, "Value"]
 Value = int | bool | Array | tuple[int, ...] | tuple[Field, ...]
 
+Values = NDArray[np.int64]  # int8 values by channel: [channels or 1, values or 1]
+Function = Callable[[Sequence[Values]], Values]
+
 
 @dataclass(frozen=True)
 class Step:
     """One call of a kernel: ``function(&parameters, inputs.., output[, scratch])``.
 
     ``inputs`` are tensor indices. ``shares`` are positions of inputs whose memory the output may take over, and
-    ``scratch_bytes`` is what the call needs while it runs. ``fallible`` kernels return a status.
+    ``scratch_bytes`` is what the call needs while it runs. ``fallible`` kernels return a status. ``function`` computes
+    the result from the inputs' values where each depends on one value (and its channel) only. ``folds`` are the
+    operators that the call computes, where they are several.
     """
 
     node: Node
@@ -45,6 +53,8 @@ class Step:
     fallible: bool = False
     macs: int = 0
     struct: str = ""
+    function: Function | None = None
+    folds: tuple[int, ...] = ()
 
     @property
     def output(self) -> int:

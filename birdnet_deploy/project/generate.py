@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from birdnet_deploy import __version__
-from birdnet_deploy.artifacts import PROJECT_FILE, Bundle
+from birdnet_deploy.artifacts import MEMORY_PICTURE_FILE, MEMORY_PLAN_FILE, PROJECT_FILE, Bundle
 from birdnet_deploy.errors import ModelError, UsageError
 from birdnet_deploy.model.labels import check_label_count
 from birdnet_deploy.npu.targets import Board, read_board
@@ -23,6 +23,8 @@ from birdnet_deploy.project.layout import (
     rendered_files,
     sources_of,
 )
+from birdnet_deploy.project.memory_picture import svg_picture
+from birdnet_deploy.project.placement import place
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.resources import firmware_dir
 from birdnet_deploy.support.templating import render
@@ -111,11 +113,13 @@ def generate_project(
     *,
     prologue: Prologue | None = None,
     top_k: int = 3,
+    memory_plan: Mapping[str, Any] | None = None,
 ) -> None:
     """Writes a whole firmware project for ``target`` into the folder ``staging``.
 
     ``network``, ``prologue`` (where the bundle has one) and ``frontend_files`` (name -> text) are what codegen made of
-    the bundle's network, prologue and config.
+    the bundle's network, prologue and config; ``memory_plan`` is ``codegen.memory_plan``'s account of the network, which
+    places it in the board's memories.
 
     Raises: UsageError (exit 2) for an unknown target or ``top_k``; LabelsError, ModelError (exit 3) where
     labels, config and network do not fit each other.
@@ -127,7 +131,8 @@ def generate_project(
     generated = {**network.files, **frontend_files, **(prologue.files if prologue else {})}
     names = (*generated, *_compiled_outputs(board))
     sources = sources_of(board.port, network.kernel_sources, names, prologue.sources if prologue else ())
-    context = _context(bundle, board, network, sources, top_k)
+    placed = place(memory_plan, board)
+    context = {**_context(bundle, board, network, sources, top_k), "placed": placed}
     _copy(sources.copied, firmware_dir(), staging)
     _copy(bundle.files, bundle.path, staging / BUNDLE_FOLDER)
     banner = render("c/banner.j2", context)
@@ -135,6 +140,9 @@ def generate_project(
         _write(staging / GENERATED / name, banner + text)
     for template, output in rendered_files(board.templates).items():
         _write(staging / output, render(template, context))
+    if memory_plan is not None:
+        jsonfile.write(staging / MEMORY_PLAN_FILE, {**memory_plan, "placement": placed.to_json()})
+        _write(staging / MEMORY_PICTURE_FILE, svg_picture(memory_plan))
     description = _description(bundle, board, network, sources)
     if prologue is not None:
         told = {"arena_bytes": prologue.arena_bytes, "macs": prologue.macs}

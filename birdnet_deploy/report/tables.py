@@ -18,6 +18,7 @@ EMULATED = (
     "emulated Cortex-M55: shows frontend, network arithmetic, protocol and memory layout; "
     "not the NPU's rounding, operators, caches or clocks"
 )
+NATIVE = "host twin: the same C on this machine; shows frontend, network arithmetic and protocol, nothing of a board"
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,8 @@ def rich_table(rows: Sequence[tuple[str, ...]]) -> Table:
     return table
 
 
-def summary_lines(sums: Totals, skipped: int, comparison: Comparison) -> list[str]:
-    """Gives the totals and the verdict, one a line."""
+def summary_lines(sums: Totals, skipped: int, comparison: Comparison, *, on_host: bool = False) -> list[str]:
+    """Gives the totals, the verdict and what it does not say, one a line."""
     counted = f"{sums.files} files, {sums.windows} windows"
     lines = [counted + (f", {skipped} unreadable recordings skipped" if skipped else "")]
     if sums.labelled:
@@ -105,7 +106,7 @@ def summary_lines(sums: Totals, skipped: int, comparison: Comparison) -> list[st
             f"first difference: window {difference.win} of {_printable(difference.file)}, {difference.values} outputs, "
             f"up to {difference.max_lsb} LSB"
         )
-    return [*lines, EMULATED]
+    return [*lines, NATIVE if on_host else EMULATED]
 
 
 def file_json(file: FileResult, threshold: float | None) -> dict[str, Any]:

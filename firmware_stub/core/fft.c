@@ -3,16 +3,17 @@
 #ifdef FRONTEND_FFT
 
 typedef struct {
-    fft_real re, im;
+    lanes re, im;
 } complex_value;
 
-static inline complex_value turned(fft_real re, fft_real im, const fft_real *w)
+static inline complex_value turned(lanes re, lanes im, const fft_real *w)
 {
-    return (complex_value){ re * w[0] - im * w[1], re * w[1] + im * w[0] };
+    return (complex_value){ lanes_scaled(re, w[0]) - lanes_scaled(im, w[1]),
+                            lanes_scaled(re, w[1]) + lanes_scaled(im, w[0]) };
 }
 
 /* Joins the transforms at p, p + length, p + 2 length, p + 3 length; b, c, d are theirs after the twiddles. */
-static inline void join4(fft_real *re, fft_real *im, int length, complex_value b, complex_value c, complex_value d)
+static inline void join4(lanes *re, lanes *im, int length, complex_value b, complex_value c, complex_value d)
 {
     const complex_value even = { re[0] + c.re, im[0] + c.im };
     const complex_value odd = { re[0] - c.re, im[0] - c.im };
@@ -29,7 +30,7 @@ static inline void join4(fft_real *re, fft_real *im, int length, complex_value b
 }
 
 /* The first stage joins single points; its twiddles are all 1. */
-static inline void first_stage(fft_real *re, fft_real *im)
+static inline void first_stage(lanes *re, lanes *im)
 {
     if (FFT_FIRST_LENGTH == 2) {
         for (int p = 0; p < FFT_POINTS; p += 2) {
@@ -52,7 +53,7 @@ static inline void first_stage(fft_real *re, fft_real *im)
 
 /* Joins transforms of `length` points by four; gives the next stage's twiddles. Inlined with a constant length, all
  * offsets are immediates: that halves the instructions of a stage. */
-static inline __attribute__((always_inline)) const fft_real *stage(fft_real *re, fft_real *im, int length,
+static inline __attribute__((always_inline)) const fft_real *stage(lanes *re, lanes *im, int length,
                                                                    const fft_real *w)
 {
     for (int k = 0; k < length; k++, w += 6) {
@@ -66,7 +67,7 @@ static inline __attribute__((always_inline)) const fft_real *stage(fft_real *re,
     return w;
 }
 
-void fft_complex(fft_real *re, fft_real *im)
+void fft_complex(lanes *re, lanes *im)
 {
     const fft_real *w = fft_twiddles;
     first_stage(re, im);
@@ -84,12 +85,12 @@ void fft_complex(fft_real *re, fft_real *im)
     (void)w;
 }
 
-static inline fft_real square_sum(fft_real re, fft_real im)
+static inline lanes square_sum(lanes re, lanes im)
 {
     return re * re + im * im;
 }
 
-void fft_split(const fft_real *re, const fft_real *im, fft_real *power)
+void fft_split(const lanes *re, const lanes *im, lanes *power)
 {
     const fft_real *w = fft_split_twiddles;
     for (int k = 0; k <= FFT_POINTS / 2; k++, w += 2) {

@@ -1,4 +1,4 @@
-/* fft.h - the FFT of real frames, in float or, for PCEN, in double.
+/* fft.h - the FFT of real frames, as many at once as there are lanes, in float or, for PCEN, in double.
  *
  * A real transform of FRONTEND_FFT samples is a complex one of half as many points, z[n] = x[2n] + i x[2n+1], and a
  * split. The complex one is decimated in time by 4 (after one radix-2 stage where the number of points is an odd power
@@ -13,15 +13,9 @@
 #include <stdint.h>
 
 #include "frontend_config.h"
+#include "frontend_lanes.h"
 
 #ifdef FRONTEND_FFT
-
-/* PCEN lifts what is far below the peak, the rounding residue of a float transform included. */
-#ifdef FRONTEND_FFT_DOUBLE
-typedef double fft_real;
-#else
-typedef float fft_real;
-#endif
 
 #define FFT_POINTS (FRONTEND_FFT / 2)
 /* 2048, 512, 128 and 32 points are odd powers of two: their first stage joins by 2, then by 4. */
@@ -33,11 +27,11 @@ extern const fft_real fft_twiddles[FFT_TWIDDLES]; /* cos, sin of -2 pi j k / (4 
 extern const fft_real fft_split_twiddles[FFT_POINTS + 2]; /* cos, sin of -2 pi k / FRONTEND_FFT, k = 0..FFT_POINTS/2 */
 
 /* Transforms FFT_POINTS complex points in place, from `fft_order` to natural order. */
-void fft_complex(fft_real *re, fft_real *im);
+void fft_complex(lanes *re, lanes *im);
 
-/* |X[k]|^2 for k = 0..FFT_POINTS of the real frame whose complex transform is re, im. Give it frames of halved
+/* |X[k]|^2 for k = 0..FFT_POINTS of the real frames whose complex transforms are re, im. Give it frames of halved
  * samples: the split's factor 1/2 is in the caller's window table. */
-void fft_split(const fft_real *re, const fft_real *im, fft_real *power);
+void fft_split(const lanes *re, const lanes *im, lanes *power);
 
 #endif
 #endif

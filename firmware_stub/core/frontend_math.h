@@ -65,18 +65,4 @@ static inline float frontend_exp(float x)
     return (1.0f + (r + r * r * series)) * power.value;
 }
 
-/* (S - min) / (max - min + 1e-10) over `count` values, in place. */
-static inline void frontend_normalize(float *values, int count)
-{
-    float low = values[0], high = values[0];
-    for (int i = 1; i < count; i++) {
-        low = values[i] < low ? values[i] : low;
-        high = values[i] > high ? values[i] : high;
-    }
-    const float range = (high - low) + 1e-10f;
-    for (int i = 0; i < count; i++) {
-        values[i] = (values[i] - low) / range;
-    }
-}
-
 #endif

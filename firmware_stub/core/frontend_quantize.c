@@ -1,6 +1,18 @@
 /* Features to the model's int8 input. One float division and rounding half away from zero, as the reference kernel
  * of TensorFlow Lite's QUANTIZE (AffineQuantize); multiplying by 1 / scale gives other values. */
 #include "frontend.h"
+#include "frontend_lanes.h"
+
+static inline int32_t rounded(float steps)
+{
+#if defined(__ARM_FP) && __ARM_ARCH >= 8
+    return (int32_t)__builtin_roundf(steps); /* one instruction, VRINTA */
+#else
+    const int32_t whole = (int32_t)steps; /* towards zero */
+    const float rest = steps - (float)whole;
+    return whole + (rest >= 0.5f) - (rest <= -0.5f);
+#endif
+}
 
 static inline int8_t quantized(float feature)
 {
@@ -11,15 +23,22 @@ static inline int8_t quantized(float feature)
     if (steps <= -256.0f) {
         return -128;
     }
-    const int32_t whole = (int32_t)steps; /* towards zero */
-    const float rest = steps - (float)whole;
-    const int32_t value = whole + (rest >= 0.5f) - (rest <= -0.5f) + FRONTEND_INPUT_ZERO_POINT;
+    const int32_t value = rounded(steps) + FRONTEND_INPUT_ZERO_POINT;
     return (int8_t)(value < -128 ? -128 : value > 127 ? 127 : value);
 }
 
 void frontend_quantize(const float *features, int8_t *input)
 {
-    for (int i = 0; i < FRONTEND_SIZE; i++) {
+    const int rest = FRONTEND_SIZE - FRONTEND_SIZE % FRONTEND_LANES;
+#if FRONTEND_LANES == 4
+    for (int i = 0; i < rest; i += FRONTEND_LANES) {
+        float_lanes steps = float_lanes_divided(float_lanes_load(features + i), FRONTEND_INPUT_SCALE);
+        steps = vmaxnmq_f32(vminnmq_f32(steps, vdupq_n_f32(256.0f)), vdupq_n_f32(-256.0f));
+        const int32x4_t value = vaddq_n_s32(vcvtaq_s32_f32(steps), FRONTEND_INPUT_ZERO_POINT);
+        vstrbq_s32(input + i, vmaxq_s32(vminq_s32(value, vdupq_n_s32(127)), vdupq_n_s32(-128)));
+    }
+#endif
+    for (int i = FRONTEND_LANES == 1 ? 0 : rest; i < FRONTEND_SIZE; i++) {
         input[i] = quantized(features[i]);
     }
 }

@@ -1,6 +1,7 @@
 #include "frontend_scale.h"
 
 #include "frontend_math.h"
+#include "frontend_normalize.h"
 
 #ifdef FRONTEND_LIBROSA
 

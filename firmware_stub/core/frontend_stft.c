@@ -3,59 +3,58 @@
 #ifdef FRONTEND_FFT
 
 #include "fft.h"
-#include "frontend_math.h"
 #include "frontend_tables.h"
 
 /* Below this power (in PCM16 steps squared) there is nothing but the rounding residue of cancelled terms. Cutting it
  * off keeps squares of residues out of the denormal range, where flush-to-zero gives other bits. */
 #ifdef FRONTEND_FFT_DOUBLE
 #define POWER_FLOOR 1e-30
-static inline double root(double x) { return __builtin_sqrt(x); }
 #else
 #define POWER_FLOOR 1e-20f
-static inline float root(float x) { return frontend_sqrt(x); }
 #endif
 #define PCM_SCALE ((fft_real)1 / 32768)
 
-static fft_real work_re[FFT_POINTS];
-static fft_real work_im[FFT_POINTS];
-static fft_real power[FFT_POINTS + 1];
+static lanes work_re[FFT_POINTS];
+static lanes work_im[FFT_POINTS];
+static lanes power[FFT_POINTS + 1];
 
-static void load_inside(const int16_t *first)
+/* Frames that lie inside the window, `step` samples apart. */
+static void load(const int16_t *first, int step)
 {
     for (int p = 0; p < FFT_POINTS; p++) {
         const int n = 2 * fft_order[p];
-        work_re[p] = (fft_real)first[n] * frontend_window[n];
-        work_im[p] = (fft_real)first[n + 1] * frontend_window[n + 1];
+        work_re[p] = lanes_scaled(lanes_of_samples(first + n, step), frontend_window[n]);
+        work_im[p] = lanes_scaled(lanes_of_samples(first + n + 1, step), frontend_window[n + 1]);
     }
 }
 
-static inline fft_real sample_at(const int16_t *pcm, int n)
-{
-    return n >= 0 && n < FRONTEND_WINDOW ? (fft_real)pcm[n] : 0;
-}
-
+/* Frames that reach beyond an end of the window: copied with zeros there. */
 static void load_at_edge(const int16_t *pcm, int start)
 {
-    for (int p = 0; p < FFT_POINTS; p++) {
-        const int n = 2 * fft_order[p];
-        work_re[p] = sample_at(pcm, start + n) * frontend_window[n];
-        work_im[p] = sample_at(pcm, start + n + 1) * frontend_window[n + 1];
+    static int16_t samples[FRONTEND_LANES * FRONTEND_FFT];
+    int16_t *sample = samples;
+    for (int lane = 0; lane < FRONTEND_LANES; lane++, start += FRONTEND_HOP) {
+        for (int n = start; n < start + FRONTEND_FFT; n++) {
+            *sample++ = n >= 0 && n < FRONTEND_WINDOW ? pcm[n] : 0;
+        }
     }
+    load(samples, FRONTEND_FFT);
 }
 
-void frontend_stft_frame(const int16_t *pcm, int frame, float *magnitude, int stride, int bins)
+void frontend_stft_frames(const int16_t *pcm, int frame, float *magnitude, int stride, int bins, int count)
 {
     const int start = frame * FRONTEND_HOP - FRONTEND_FFT / 2;
-    if (start >= 0 && start + FRONTEND_FFT <= FRONTEND_WINDOW) {
-        load_inside(pcm + start);
+    const int end = start + (FRONTEND_LANES - 1) * FRONTEND_HOP + FRONTEND_FFT;
+    if (start >= 0 && end <= FRONTEND_WINDOW) {
+        load(pcm + start, FRONTEND_HOP);
     } else {
         load_at_edge(pcm, start);
     }
     fft_complex(work_re, work_im);
     fft_split(work_re, work_im, power);
     for (int k = 0; k < bins; k++, magnitude += stride) {
-        *magnitude = power[k] < POWER_FLOOR ? 0.0f : (float)(root(power[k]) * PCM_SCALE);
+        const lanes scaled = lanes_scaled(lanes_root(power[k]), PCM_SCALE);
+        float_lanes_store(magnitude, float_lanes_rounded(lanes_above(scaled, power[k], POWER_FLOOR)), count);
     }
 }
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MODELS = (
     "hybrid_pwl", "hybrid_pcen_se", "hybrid_db_inverted_se", "precomputed_attention", "raw", "plain",
 )  # fmt: skip
-ANCHOR_OPTIMUM = 163_984  # bytes: the stem's output, what the first depthwise makes of it, and its patch
+ANCHOR_OPTIMUM = 165_872  # bytes: the stem's output, what the first depthwise makes of it, and its tile
 
 
 def _make_models(folder: Path) -> None:

@@ -113,6 +113,35 @@ def depthwise(rng: Generator) -> Case:
     return _convolution(rng, "DEPTHWISE_CONV_2D", image, depth, filters, strides, dilation, depth * multiplier, 3)
 
 
+def wide_conv(rng: Generator) -> Case:
+    """A convolution of more pixels or channels than a kernel takes at once."""
+    pointwise = rng.random() < 0.6
+    depth = int(rng.choice([8, 16, 32, 48, 64, 96, 100, 128, 160, 256, 300]))
+    channels = depth if rng.random() < 0.4 else int(rng.integers(1, 70))
+    size = (1, 1) if pointwise else (3, 3)
+    image = (int(rng.integers(1, 5)), int(rng.choice([1, 2, 33, 65, 130, 141])))
+    strides = (1, 1) if pointwise or rng.random() < 0.5 else (1, 2)
+    filters = _weights(rng, (channels, *size, depth))
+    return _convolution(rng, "CONV_2D", image, depth, filters, strides, (1, 1), channels, 0)
+
+
+def wide_depthwise(rng: Generator) -> Case:
+    """A depthwise convolution, or one of a single input channel, on an image of several parts."""
+    of_one = rng.random() < 0.4
+    depth = 1 if of_one else int(rng.choice([1, 2, 5, 16]))
+    channels = int(rng.integers(1, 19)) if of_one else depth * int(rng.choice([1, 1, 2]))
+    image = tuple(int(n) for n in rng.choice([(1, 300), (40, 64), (9, 129), (33, 130), (70, 20), (65, 3)]))
+    size = tuple(int(n) for n in rng.choice([(3, 3), (3, 3), (3, 3), (1, 9), (4, 4), (5, 3), (2, 2)]))
+    strides = tuple(int(n) for n in rng.choice([(1, 1), (2, 2), (1, 2), (3, 1)])) if of_one else (1, 1)
+    strides = strides if of_one else (int(rng.choice([1, 2])),) * 2
+    dilation = (1, int(rng.choice([1, 2, 13]))) if strides == (1, 1) else (1, 1)
+    if of_one:
+        filters = _weights(rng, (channels, *size, 1))
+        return _convolution(rng, "CONV_2D", image, depth, filters, strides, dilation, channels, 0)
+    filters = _weights(rng, (1, *size, channels))
+    return _convolution(rng, "DEPTHWISE_CONV_2D", image, depth, filters, strides, dilation, channels, 3)
+
+
 def _convolution(
     rng: Generator, name: str, image: tuple[int, ...], depth: int, filters: NDArray[np.int8],
     strides: tuple[int, ...], dilation: tuple[int, ...], channels: int, axis: int,
@@ -141,6 +170,11 @@ def _convolution(
                    dilationHFactor=dilation[0], dilationWFactor=dilation[1], **options)  # fmt: skip
     shape = (1, *image, depth)
     return f"{name} {filters.shape} on {shape}", build.finish([source], [result]), stack(rng, shape)
+
+
+def wide_sum(rng: Generator) -> Case:
+    """A sum, difference or product of many values, rows of them repeated."""
+    return binary(str(rng.choice(["ADD", "SUB", "MUL"])), (3, 5, int(rng.choice([16, 33, 64]))))(rng)
 
 
 def fully_connected(rng: Generator) -> Case:
@@ -176,11 +210,14 @@ def _operand_shape(rng: Generator, shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
-def binary(name: str) -> Callable[[Generator], Case]:
-    """Gives a maker of models of one operation of two tensors; the second is constant or computed from the input."""
+def binary(name: str, size: tuple[int, ...] = ()) -> Callable[[Generator], Case]:
+    """Gives a maker of models of one operation of two tensors; the second is constant or computed from the input.
+
+    Without a ``size`` shapes are random.
+    """
 
     def make(rng: Generator) -> Case:
-        shape = (1, *(int(n) for n in rng.integers(1, 9, int(rng.integers(1, 4)))))
+        shape = (1, *(size or (int(n) for n in rng.integers(1, 9, int(rng.integers(1, 4))))))
         scales = [scale(rng) for _ in range(3)]
         if rng.random() < 0.8:
             scales[1] = times_power(rng, scales[0], -6, 6)

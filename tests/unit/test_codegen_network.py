@@ -96,7 +96,7 @@ def test_weights_are_plain_decimal_numbers_a_byte_each() -> None:
     found = re.search(r"const int8_t weights_0\[(\d+)\] = \{\n(.*?)\n\};", text, re.DOTALL)
     assert found
     numbers = [int(word) for word in found[2].replace(",", " ").split()]
-    assert len(numbers) == int(found[1]) == 4 * 18  # two channels, filled up to a group of four
+    assert len(numbers) == int(found[1]) == 4 * 32  # two channels of 18 taps, filled up to four of 32
     assert sorted(n for n in numbers if n) == sorted(n for n in range(-20, 16) if n)
 
 
@@ -182,7 +182,8 @@ def test_degenerate_scales_are_accepted() -> None:
     output = build.tensor((1, 2, 2, 4), 0.02, -128)
     build.operator("DEPTHWISE_CONV_2D", [source, weights, bias], output, padding=SAME, strideH=1, strideW=1,
                    depthMultiplier=1)  # fmt: skip
-    assert "multiplier_0[4]" in _generated(build.finish([source], [output])).files["network_weights.h"]
+    header = _generated(build.finish([source], [output])).files["network_weights.h"]
+    assert "table_0[256]" in header  # every channel gives the same
 
 
 def test_the_document_lists_the_operators_that_have_kernels() -> None:

@@ -20,13 +20,18 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Placement:
-    """Which region takes what: names of ``Board.regions``; the stack has ``stack_bytes``."""
+    """Which region takes what: names of ``Board.regions``; the stack has ``stack_bytes``.
+
+    ``arena`` are the regions for activations in the order of preference, ``fast`` takes constants that are read often.
+    """
 
     code: str
     constants: str
     data: str
     stack: str
     stack_bytes: int
+    arena: tuple[str, ...]
+    fast: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def read_board(name: str) -> Board:
     build: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in raw["build"].items()
     }
-    placement = dict(raw["memory"])
+    placement: dict[str, Any] = {key: tuple(value) if key == "arena" else value for key, value in raw["memory"].items()}
     own = tuple(Pool(**region) for region in placement.pop("regions"))
     regions = sorted({*own, *target.activations, *target.weights}, key=lambda region: region.address)
     return Board(name, target.title, **build, regions=tuple(regions), memory=Placement(**placement))

@@ -9,10 +9,12 @@
 
 struct nn_pointwise {
     int32_t pixels;
+    int32_t tile; /* pixels that the scratch holds, even; read by the Helium form only */
     struct nn_dense dense;
 };
 
-/* `scratch` holds 2 * depth bytes. The output may begin where the input begins, as long as count <= depth. */
+/* `scratch` holds 2 * depth bytes. Where the output is the input (count <= depth), or depth is not a multiple of 16, it
+ * holds `tile` times the depth rounded up to 16. */
 void nn_pointwise(const struct nn_pointwise *p, const int8_t *input, int8_t *output, int8_t *scratch);
 
 #endif

@@ -12,6 +12,9 @@ extern uint32_t linker_stack_top[];
 extern uint32_t linker_data_load[];
 extern uint32_t linker_data_start[];
 extern uint32_t linker_data_end[];
+extern uint32_t linker_fast_load[];
+extern uint32_t linker_fast_start[];
+extern uint32_t linker_fast_end[];
 extern uint32_t linker_bss_start[];
 extern uint32_t linker_bss_end[];
 
@@ -57,6 +60,7 @@ static inline void enable_float_unit(void)
 /* Out of line, so that its copies stay behind the float unit's start. */
 __attribute__((noinline)) static void fill_memory(void)
 {
+    memcpy(linker_fast_start, linker_fast_load, (size_t)((char *)linker_fast_end - (char *)linker_fast_start));
     memcpy(linker_data_start, linker_data_load, (size_t)((char *)linker_data_end - (char *)linker_data_start));
     memset(linker_bss_start, 0, (size_t)((char *)linker_bss_end - (char *)linker_bss_start));
 }

@@ -30,6 +30,7 @@ static const struct nn_conv step_0 = {
     .groups = 1,
     .group_depth = 2,
     .input_zero_point = -3,
+    .tile = 4,
     .dense = {
         .depth = 18,
         .count = 2,

@@ -1,11 +1,12 @@
 /* network_weights.c - the constants of the network. Rendered. */
 #include "network_weights.h"
 
-/* [channel / 4][filter y, x, input channel][channel % 4] */
-const int8_t weights_0[72] = {
-    -20, -2, 0, 0, -19, -1, 0, 0, -18, 0, 0, 0, -17, 1, 0, 0, -16, 2, 0, 0, -15, 3, 0, 0, -14, 4, 0, 0, -13,
-    5, 0, 0, -12, 6, 0, 0, -11, 7, 0, 0, -10, 8, 0, 0, -9, 9, 0, 0, -8, 10, 0, 0, -7, 11, 0, 0, -6, 12, 0, 0,
-    -5, 13, 0, 0, -4, 14, 0, 0, -3, 15, 0, 0
+/* [channel / 4][input / 16][channel % 4][input % 16], inputs by filter y, x */
+_Alignas(16) const int8_t weights_0[128] = {
+    -20, -19, -18, -17, -16, -15, -14, -13, -12, -11, -10, -9, -8, -7, -6, -5, -2, -1, 0, 1, 2, 3, 4, 5, 6,
+    7, 8, 9, 10, 11, 12, 13, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, -4, -3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 14, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
 };
 
 /* bias with the input's zero point folded in, by channel */
@@ -19,12 +20,12 @@ const int32_t multiplier_0[2] = {
 };
 
 /* by channel */
-const int8_t shift_0[2] = {
+_Alignas(16) const int8_t shift_0[2] = {
     -8, -7
 };
 
 /* [channel][input] */
-const int8_t weights_3[6] = {
+_Alignas(16) const int8_t weights_3[6] = {
     1, -2, 3, 4, -5, 6
 };
 

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-extern const int8_t weights_0[72]; /* [channel / 4][filter y, x, input channel][channel % 4] */
+extern const int8_t weights_0[128]; /* [channel / 4][input / 16][channel % 4][input % 16], inputs by filter y, x */
 extern const int32_t bias_0[2]; /* bias with the input's zero point folded in, by channel */
 extern const int32_t multiplier_0[2]; /* by channel */
 extern const int8_t shift_0[2]; /* by channel */

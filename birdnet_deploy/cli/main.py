@@ -21,6 +21,7 @@ COMMANDS = {
     "generate": ("generate", "Render a firmware project from a bundle."),
     "build": ("build", "Compile a rendered project."),
     "run": ("run", "Run the firmware over recordings and check every window."),
+    "monitor": ("monitor", "Read a board over its serial line: show, save and count everything."),
     "deploy": ("deploy", "All of it: convert, validate, generate, build, run."),
     "model": ("model", "Build or summarise a model of the DS-CNN family."),
 }

@@ -85,7 +85,7 @@ class Boot:
         if self.hello is None:
             problems.append("no hello record came")
         if gaps := self.gaps():
-            problems.append(f"records {_ranges(gaps)} are missing")
+            problems.append(f"records {ranges_text(gaps)} are missing")
         if lost := sum(seq not in self.seen for seq in self.damaged):
             problems.append(f"{lost} damaged and never repeated")
         if self.conflicts:
@@ -97,6 +97,7 @@ class Boot:
         return problems
 
 
-def _ranges(gaps: list[tuple[int, int]], most: int = 20) -> str:
+def ranges_text(gaps: list[tuple[int, int]], most: int = 20) -> str:
+    """Gives (first, last) pairs as people write them: ``4, 9-11``."""
     texts = [f"{first}" if first == last else f"{first}-{last}" for first, last in gaps[:most]]
     return ", ".join(texts) + (f" and {len(gaps) - most} gaps more" if len(gaps) > most else "")

@@ -104,7 +104,7 @@ def command(ctx: click.Context, /, log_filter: Any, output_format: str, **option
     Ends at Ctrl-C (130), at the end of a file, or as --until, --for and --silence say. Exits 0 exactly when no record
     is missing and the bye came, else 8; 7 where the port cannot be had or the board carries another model or lock.
     """
-    from birdnet_deploy.cli.monitor_view import make_view
+    from birdnet_deploy.cli.monitor_view import drop_stdout, make_view
     from birdnet_deploy.monitoring import monitor
 
     if not math.isfinite(options["threshold"]):
@@ -114,9 +114,13 @@ def command(ctx: click.Context, /, log_filter: Any, output_format: str, **option
     if output_format == "json" and "-" in (request.wanted.csv, request.raw):
         raise click.UsageError("--output-format json and --csv or --raw cannot share stdout: name a file for these")
     view = make_view(taken=taken, log_filter=log_filter, stamped=request.replay is None, saving=_saves(request))
-    with view:
-        result = monitor(request, view, choose=_menu() if _has_terminal() else None)
-    _show(result, output_format, taken)
+    try:
+        with view:
+            result = monitor(request, view, choose=_menu() if _has_terminal() else None)
+        _show(result, output_format, taken)
+    except BrokenPipeError:  # nobody listens and nothing is saved; click would make it 1
+        drop_stdout()
+        ctx.exit(0)
     ctx.exit(INTERRUPTED_EXIT_CODE if result.interrupted else result.failure.exit_code if result.failure else 0)
 
 

@@ -125,8 +125,7 @@ class PlainView:
             if not self._saving:
                 raise
             self._deaf = True
-            with suppress(OSError, ValueError):  # so that the flush at the end of the process finds a place
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            drop_stdout()
 
 
 class LiveView(PlainView):
@@ -223,6 +222,12 @@ class LiveView(PlainView):
             f"{rate}{counts.intact} intact, {counts.missing} missing, {counts.corrupt} corrupt, {counts.duplicate} "
             f"duplicate, {counts.reboots} restarts, {counts.noise_bytes} bytes of text{dropped}"
         )
+
+
+def drop_stdout() -> None:
+    """Points stdout at nothing, so that the flush at the end of the process finds a place."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def make_view(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from birdnet_deploy.errors import DeployError
 from birdnet_deploy.readback.sources import CHUNK_BYTES, Source
 
-_WAITING = 2**26 // CHUNK_BYTES  # chunks; beyond these 64 MiB the thread waits, and the system's own buffers fill
+_WAITING = 2**24 // CHUNK_BYTES  # chunks; beyond these 16 MiB the thread waits, and the system's own buffers fill
 _JOIN_S = 2.0
 
 

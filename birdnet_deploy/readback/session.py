@@ -76,7 +76,7 @@ def read_session(
     deadline = clock() + silence_s
     while True:
         death = ended()  # asked before reading: what the dead have written is in the port by then
-        chunk = _read(port)
+        chunk = read_port(port)
         for record in _take(ledger, parser.feed(chunk or b"")):
             deadline = clock() + silence_s
             on_record(record)
@@ -100,7 +100,7 @@ def read_session(
     return session_result(ledger, [f"no bye: {end}, {last}"], fix)
 
 
-def _read(port: BytePort) -> bytes | None:
+def read_port(port: BytePort) -> bytes | None:
     """Gives what there is, waiting up to the port's timeout for a first byte; None where the port is gone."""
     try:
         return port.read(max(1, port.in_waiting))

@@ -24,7 +24,8 @@ def watched(scenario: str, folder: Path, *arguments: object, **changes: object) 
     save = folder / "f.jsonl"
     with field_device(scenario, folder, **changes) as board:
         monitor = Monitor(
-            "--port", board.port, "--save", save, "--until", "bye", "--for", "30s", "--output-format", "json", *arguments
+            "--port", board.port, "--save", save, "--until", "bye", "--for", "30s", "--output-format", "json",
+            *arguments,
         ).ready()  # fmt: skip
         board.go()
         code, out, err = monitor.end()

@@ -194,11 +194,12 @@ class Client:
 
     def _finished(self, seq: int, silence_s: float) -> Done:
         """Waits for the ``done`` of a command; any record is a sign of life."""
+        boots = len(self.ledger.boots)
         while self._done is None:
             record = self._next(self._clock() + silence_s)
             if record is None:
                 raise ProtocolError(f"no record for {silence_s:g} s", where="board", fix="reset the board")
-            if isinstance(record, Hello):
+            if len(self.ledger.boots) > boots:
                 raise ProtocolError("the board restarted", where="board", fix="see the firmware's last lines")
             self._noted(record, seq)
         return self._done

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import serial
 
@@ -20,6 +22,7 @@ from birdnet_deploy.readback.ports import Finder, Port, ports_here, why_not_open
 CHUNK_BYTES = 65_536
 DEFAULT_BAUD = 921_600  # the ST-LINK's port as ST's own firmware drives it
 _READ_TIMEOUT_S = 0.05
+_CONNECT_S = 5.0
 _LOOK_S = 0.1  # between two looks for a board that is away
 _NOT_AGAIN = re.compile(r"/dev/(pts/\d+|tty[p-za-e][0-9a-f]|ttys\d+)")  # the next terminal of that name is another's
 
@@ -110,8 +113,8 @@ class LineSource:
     def read(self) -> bytes | None:
         """Gives what came within a fraction of a second; None where the line is gone."""
         try:
-            if "://" in self.name:  # a socket of pyserial does not know how much waits
-                return bytes(self.line.read(CHUNK_BYTES))
+            if isinstance(self.line, _SocketLine):
+                return self.line.read_some()
             first = bytes(self.line.read(1))
             return first + bytes(self.line.read(min(self.line.in_waiting, CHUNK_BYTES))) if first else b""
         except _READ_ERRORS:
@@ -146,7 +149,31 @@ class _Unflushed(serial.Serial):  # type: ignore[misc]
         pass
 
 
+class _SocketLine:
+    """A TCP connection: pyserial 3.5 reads a socket byte by byte, or forgets what came right before its end."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        if not parts.hostname or not parts.port:
+            raise ValueError("not socket://HOST:PORT")
+        self._socket = socket.create_connection((parts.hostname, parts.port), timeout=_CONNECT_S)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._socket.settimeout(_READ_TIMEOUT_S)
+
+    def read_some(self) -> bytes | None:
+        """Gives what came, b"" where nothing came for a moment, None at the end."""
+        try:
+            return self._socket.recv(CHUNK_BYTES) or None
+        except TimeoutError:
+            return b""
+
+    def close(self) -> None:
+        self._socket.close()
+
+
 def _opened(device: str, options: LineOptions) -> Any:
+    if device.startswith("socket://"):
+        return _SocketLine(device)
     if "://" in device:
         line = serial.serial_for_url(device, do_not_open=True, baudrate=options.baud, timeout=_READ_TIMEOUT_S)
     else:

@@ -19,12 +19,14 @@ METRICS = ("acc", "rmse", "mae", "l2r", "mean", "std", "nse", "cos")
 MIN_COSINE = 0.99  # the gates that ST's model zoo and birdnet-stm32 use
 MAX_MAE = 1 / 256
 _NUMBER = r"[-+]?(?:\d[\d,]*\.?\d*(?:[eE][-+]?\d+)?|nan|inf|n\.a\.)%?"
+_COUNT = r"(\d[\d,]{0,20})"
 _TOOL = re.compile(r"ST Edge AI Core v(\S+)")
 _DURATION = re.compile(rf"duration\s*:\s*({_NUMBER}) ms by sample \(({_NUMBER})/({_NUMBER})/({_NUMBER})\)")
 _CYCLES = re.compile(r"CPU cycles\s*:\s*\[\s*(\d[\d,]{0,20})\s+(\d[\d,]{0,20})\s+(\d[\d,]{0,20})\s*\]")
 _SAMPLES = re.compile(r"nb sample\(s\)\s*:\s*(\d[\d,]{0,20})")
 _NODE = re.compile(
-    rf"\s*(\d{1, 9})\s+(\S+)\s+(\S.*?)\s+({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})\s+\[\s*(\d[\d,]{0, 20})\s+(\d[\d,]{0, 20})\s+(\d[\d,]{0, 20})\s*\]\s+(\S.*)"
+    rf"\s*(\d{{1,9}})\s+(\S+)\s+(\S.*?)\s+({_NUMBER})\s+({_NUMBER})\s+({_NUMBER})"
+    rf"\s+\[\s*{_COUNT}\s+{_COUNT}\s+{_COUNT}\s*\]\s+(\S.*)"
 )
 _OUTPUT = re.compile(rf"(\S.*?#\d+)\s+({_NUMBER}(?:\s+{_NUMBER}){{{len(METRICS) - 1}}})\s+(\S.*)")
 _FIELD = re.compile(r"\s*(tools|runtime lib|device\.desc|device\.attrs|compile_datetime|n_nodes)\s*:\s*(\S.*)")

@@ -27,8 +27,8 @@ model: macc=1,234,567 weights=8,901 activations=-- io=--
    1       3,4    epoch (SW)      1000.000    99.8%   100.0%  [      0  1,000,000   0 ]   EpochBlock 3
    total                          1002.500                    [  7,424  53,813   2,924 ]
 Output       acc      rmse          mae           l2r           mean       std        nse        cos        tensor
-X-cross #1   97.50%   0.000082811   0.000012248   0.000876201   -0.000012  0.000082   0.999988   0.995000   'a', 12 x int8
-X-cross #2   n.a.     0.5           0.25          nan           0.0        1e-3       n.a.       0.5        'b', 12 x int8
+X-cross #1 97.50%   0.000082811   0.000012248   0.000876201   -0.000012  0.000082   0.999988   0.995000   'a', 12 x int8
+X-cross #2 n.a.     0.5           0.25          nan           0.0        1e-3       n.a.       0.5        'b', 12 x int8
 """
 
 

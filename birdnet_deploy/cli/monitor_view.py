@@ -30,7 +30,7 @@ _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-_])")  # ECMA-48: CSI sequ
 _SHOWN = 10
 _LINE = 500
 _ENDLESS = MAX_LINE_BYTES // 4  # a piece of a line without an end; UTF-8 may make it shorter
-_REFRESH_S = 0.25
+_REFRESH_S = 0.2
 _RATE_S = 5.0
 _BAR = 24
 
@@ -67,11 +67,11 @@ class PlainView:
     def record(self, record: AnyRecord) -> None:
         """Shows what is not a window: who the board is, what went wrong, log records."""
         if isinstance(record, Hello):
-            self._say(f"hello from {plain(record.fw)}, model {record.model[:12]}, boot {record.boot}")
+            self._say(f"{self._stamp()}hello from {plain(record.fw)}, model {record.model[:12]}, boot {record.boot}")
         elif isinstance(record, Error | Fault):
-            self._say(plain(f"{'error' if isinstance(record, Error) else 'FAULT'}: {record.text}"))
+            self._say(self._stamp() + plain(f"{'error' if isinstance(record, Error) else 'FAULT'}: {record.text}"))
         elif isinstance(record, Bye):
-            self._say(f"bye after {record.windows} windows, {record.dropped} records dropped")
+            self._say(f"{self._stamp()}bye after {record.windows} windows, {record.dropped} records dropped")
         elif isinstance(record, Unknown) and isinstance(log := live_record(record), Log):
             self.text(f"{log.level}: {log.text}")
 
@@ -85,7 +85,7 @@ class PlainView:
             line = f"{line[:_LINE]}... ({len(text)} characters{' and more' if self._endless else ''})"
         if self._filter is not None and (self._filter[0].search(line) is not None) == self._filter[1]:
             return
-        self._say(line)
+        self._say(self._stamp() + line)
 
     def note(self, text: str) -> None:
         """Says something about the line, on stderr."""
@@ -96,7 +96,9 @@ class PlainView:
         """Shows the detections of a window."""
         assert self.choice is not None
         for label, score in self.choice.of(prediction):
-            self._say(f"{plain(prediction.file)} {prediction.start_s:.2f} s  {plain(label)}  {score:.3f}")
+            self._say(
+                f"{self._stamp()}{plain(prediction.file)} {prediction.start_s:.2f} s  {plain(label)}  {score:.3f}"
+            )
 
     def csv(self, line: str) -> None:
         """Writes a line of CSV to stdout."""
@@ -113,7 +115,7 @@ class PlainView:
         return datetime.now().strftime("%H:%M:%S.%f")[:-3] + " " if self._stamped else ""
 
     def _say(self, line: str) -> None:
-        self._out(self._stamp() + line, err=self._err)
+        self._out(line, err=self._err)
 
     def _out(self, data: str | bytes, *, nl: bool = True, err: bool = False) -> None:
         """Writes where somebody may have gone away: with files to save the work goes on, else it ends."""
@@ -137,21 +139,29 @@ class LiveView(PlainView):
         from rich.live import Live
 
         self._console = Console(stderr=self._err)
-        self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
+        self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False)
         self._latest: deque[tuple[str, float, str, float]] = deque(maxlen=_SHOWN)
         self._times: deque[tuple[float, int]] = deque()
+        self._lines: list[str] = []
         self._hello: Hello | None = None
         self._stat: Stat | None = None
         self._since = self._shown = time.monotonic()
 
     def __enter__(self) -> LiveView:
-        self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self.ledger is None:
+            return  # there is no source: nothing was shown
+        self._draw(time.monotonic())
         self._live.stop()
+
+    def ready(self, name: str, choice: Choice, ledger: Ledger) -> None:
+        """The source is open: shows the state from now on; before, a menu may have needed the terminal."""
+        super().ready(name, choice, ledger)
+        self._live.start()
 
     def record(self, record: AnyRecord) -> None:
         """Keeps what the state shows."""
@@ -171,18 +181,24 @@ class LiveView(PlainView):
 
     def note(self, text: str) -> None:
         """Shows a note above the state."""
-        self._console.print(f"{self._stamp()}-- {plain(text)}", markup=False, highlight=False, style="yellow")
+        self._say(f"{self._stamp()}-- {plain(text)}")
 
     def tick(self) -> None:
         """Draws the state anew, a few times a second."""
         now = time.monotonic()
-        if now - self._shown < _REFRESH_S:
-            return
-        self._shown = now
-        self._live.update(self._state(now), refresh=True)
+        if now - self._shown >= _REFRESH_S:
+            self._draw(now)
 
     def _say(self, line: str) -> None:
-        self._console.print(self._stamp() + line, markup=False, highlight=False)
+        self._lines.append(line)  # printed together: each print draws the whole state anew
+
+    def _draw(self, now: float) -> None:
+        self._shown = now
+        self._live.update(self._state(now))
+        if self._lines:
+            self._console.print("\n".join(self._lines), markup=False, highlight=False)
+            self._lines.clear()
+        self._live.refresh()
 
     def _state(self, now: float) -> Any:
         from rich.console import Group

@@ -193,6 +193,17 @@ def until(terminal: int, wanted: bytes) -> bytes:
     return said
 
 
+def test_a_live_view_without_a_source_ends_with_one_line() -> None:
+    child, terminal = pty.fork()
+    if child == 0:
+        environment = {key: value for key, value in ENV.items() if key != "NO_COLOR"}
+        words = ["-m", "birdnet_deploy", "monitor", "--port", "/dev/ttyNOBODY"]
+        os.execve(sys.executable, [sys.executable, *words], {**environment, "TERM": "xterm"})
+    said = until(terminal, b"cable and name")
+    assert b"Traceback" not in said and said.startswith(b"error: /dev/ttyNOBODY")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
 def test_the_live_view_shows_the_board_bars_and_counts(tmp_path: Path) -> None:
     board, far = os.openpty()
     child, terminal = pty.fork()

@@ -20,7 +20,7 @@ from birdnet_deploy.readback.ports import AUTO, Finder, Port, choose_port, ports
 from birdnet_deploy.readback.pump import Pump
 from birdnet_deploy.readback.records import AnyRecord, Hello, Inference, scores_of
 from birdnet_deploy.readback.session import SessionResult
-from birdnet_deploy.readback.sources import FileSource, LineOptions, LineSource, Source
+from birdnet_deploy.readback.sources import FileSource, LineOptions, LineSource, Source, recorded_files
 from birdnet_deploy.readback.watch import Limits, watch
 from birdnet_deploy.report.card_names import Names, read_manifest
 from birdnet_deploy.report.outputs import Outputs, Wanted
@@ -63,10 +63,10 @@ class View(Protocol):
 
 @dataclass(frozen=True)
 class MonitorRequest:
-    """What ``monitor`` is asked for. ``raw`` may be ``-``, stdout."""
+    """What ``monitor`` is asked for. ``replay`` are files or folders; it and ``raw`` may be ``-``, stdout."""
 
     port: str = AUTO
-    replay: str | None = None
+    replay: tuple[str, ...] = ()
     bundle: Path | None = None
     manifest: Path | None = None
     wanted: Wanted = Wanted()
@@ -168,9 +168,9 @@ def _opened(
     request: MonitorRequest, choose: Callable[[Sequence[Port]], Port] | None, find: Finder
 ) -> Iterator[Source]:  # fmt: skip
     """Gives the open source and holds its lock; the pump closes the source."""
-    if request.replay is not None or request.port == STDIN:
-        name = request.replay or STDIN
-        yield FileSource(None if name == STDIN else Path(name))
+    if request.replay or request.port == STDIN:
+        paths = [Path(name) for name in request.replay if name != STDIN]
+        yield FileSource(recorded_files(paths))
         return
     port = choose_port(request.port, find=find, choose=choose)
     lock = PortLock(port)

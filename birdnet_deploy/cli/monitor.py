@@ -64,7 +64,9 @@ class Pattern(click.ParamType):  # type: ignore[type-arg]
     show_default=True,
     help="A name, a USB serial number, VID:PID[:SERIAL], socket://HOST:PORT, or - for stdin.",
 )
-@click.option("--replay", metavar="FILE", help="Read a recorded file instead of a port; - is stdin.")
+@click.option(
+    "--replay", multiple=True, metavar="FILE", help="Read recorded files, or all of a folder, not a port; - is stdin."
+)
 @click.option("--baud", type=click.IntRange(300, 20_000_000), help="Bits a second.  [default: 921600]")
 @click.option("--bundle", type=_FILE, help="The bundle that must be on the board: its model, lock and labels.")
 @click.option("--manifest", type=_FILE, help="The card's manifest.json: shows and saves the original names.")
@@ -113,7 +115,7 @@ def command(ctx: click.Context, /, log_filter: Any, output_format: str, **option
     taken = output_format == "json" or "-" in (request.wanted.csv, request.raw)
     if output_format == "json" and "-" in (request.wanted.csv, request.raw):
         raise click.UsageError("--output-format json and --csv or --raw cannot share stdout: name a file for these")
-    view = make_view(taken=taken, log_filter=log_filter, stamped=request.replay is None, saving=_saves(request))
+    view = make_view(taken=taken, log_filter=log_filter, stamped=not request.replay, saving=_saves(request))
     try:
         with view:
             result = monitor(request, view, choose=_menu() if _has_terminal() else None)

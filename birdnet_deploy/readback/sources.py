@@ -7,7 +7,7 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,27 +47,46 @@ class Source(Protocol):
 
 
 class FileSource:
-    """A recorded file, or stdin (``-``); it ends and does not come back."""
+    """Recorded files, one after the other, or stdin (no path); they end and do not come back."""
 
     returns = False
 
-    def __init__(self, path: Path | None) -> None:
-        self.name = "stdin" if path is None else str(path)
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Opens the first file.
+
+        Raises: UsageError (exit 2) where it cannot be read.
+        """
+        self.name = "stdin" if not paths else str(paths[0]) if len(paths) == 1 else f"{len(paths)} files"
+        self._rest = list(paths)
+        self._file = self._next() if paths else self._stdin()
+
+    def _stdin(self) -> int:
         try:
-            self._file = os.dup(sys.stdin.fileno()) if path is None else os.open(path, os.O_RDONLY | _BINARY)
+            return os.dup(sys.stdin.fileno())
         except (OSError, ValueError, AttributeError) as error:
-            why = getattr(error, "strerror", None) or "it is closed"
-            raise UsageError(f"cannot be read ({why})", where=self.name, fix="name a recorded file") from error
+            raise UsageError("it is closed", where=self.name, fix="name a recorded file") from error
+
+    def _next(self) -> int:
+        path = self._rest.pop(0)
+        try:
+            return os.open(path, os.O_RDONLY | _BINARY)
+        except OSError as error:
+            raise UsageError(f"cannot be read ({error.strerror})", where=path, fix="name a recorded file") from error
 
     def read(self) -> bytes | None:
-        """Gives the next bytes; None at the end.
+        """Gives the next bytes; None at the end of the last file.
 
-        Raises: UsageError (exit 2) where it is a folder or cannot be read on.
+        Raises: UsageError (exit 2) where a file cannot be read on.
         """
-        try:
-            return os.read(self._file, CHUNK_BYTES) or None
-        except OSError as error:
-            raise UsageError(f"cannot be read ({error.strerror})", where=self.name, fix="name a file") from error
+        while True:
+            try:
+                chunk = os.read(self._file, CHUNK_BYTES)
+            except OSError as error:
+                raise UsageError(f"cannot be read ({error.strerror})", where=self.name, fix="name a file") from error
+            if chunk or not self._rest:
+                return chunk or None
+            os.close(self._file)
+            self._file = self._next()
 
     def close(self) -> None:
         """Closes the file."""
@@ -76,6 +95,20 @@ class FileSource:
     def reopened(self, deadline: float, stop: Callable[[], bool]) -> Source | None:
         """Gives None."""
         return None
+
+
+def recorded_files(paths: Sequence[Path]) -> list[Path]:
+    """Gives the files that are meant: of a folder, such as a card's logs, all of them in the order of their names.
+
+    Raises: UsageError (exit 2) for a folder without files.
+    """
+    files: list[Path] = []
+    for path in paths:
+        found = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+        if not found:
+            raise UsageError("a folder without files", where=path, fix="name the recorded files")
+        files += found
+    return files
 
 
 _BINARY = getattr(os, "O_BINARY", 0)

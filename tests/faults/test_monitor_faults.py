@@ -242,7 +242,7 @@ def test_real_logs_of_boards_are_noise(shared: Path, tmp_path: Path) -> None:
         (["--port", "socket://127.0.0.1:1"], 7, "start the other side first"),
         (["--port", "nonsense://x"], 7, "cannot be reached"),
         (["--replay", "/nowhere"], 2, "cannot be read"),
-        (["--replay", "/tmp"], 2, "cannot be read"),
+        (["--replay", "."], 2, "a folder without files"),
         (["--port", "-", "--bundle", "/nowhere"], 2, "no such bundle"),
         (["--port", "-", "--manifest", "/nowhere"], 2, "not the manifest"),
         (["--port", "-", "--save", "/nowhere/f"], 2, "no such folder"),

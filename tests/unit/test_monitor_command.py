@@ -91,6 +91,19 @@ def test_csv_and_raw_go_to_stdout_alone_or_to_files(tmp_path: Path) -> None:
     assert Monitor("--replay", tmp_path / "raw.bin").end()[0] == 0
 
 
+def test_a_card_with_rotated_logs_is_read_as_one_stream(tmp_path: Path) -> None:
+    """The cut between two files may go through a record."""
+    data, folder = b"".join(run(20)), tmp_path / "logs"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"BN1_{number:04d}.LOG").write_bytes(data[number * 900 : (number + 1) * 900 if number < 3 else None])
+    code, out, _ = Monitor("--replay", folder, "--output-format", "json").end()
+    assert (code, json.loads(out)["intact"]) == (0, 22)
+    names = sorted(folder.iterdir())
+    code, out, _ = Monitor("--replay", names[0], "--replay", names[1], "--output-format", "json").end()
+    assert (code, json.loads(out)["corrupt"]) == (8, 1)
+
+
 def test_a_manifest_names_the_originals(tmp_path: Path) -> None:
     manifest = {"schema_version": 1, "sample_rate": 2000, "files": [{"name": "00001.WAV", "original": "a/é.wav"}]}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))

@@ -133,6 +133,7 @@ class LineSource:
         self.name = port.device
         self.port = port
         self._options, self._find = options, find
+        self._opened_as = _identity(port.device)
         try:
             self.line = _opened(port.device, options)
         except _OPEN_ERRORS as error:
@@ -141,7 +142,7 @@ class LineSource:
     @property
     def returns(self) -> bool:
         """False for a pseudo terminal that is not named by a link: its number may be given to anybody."""
-        return self.port.serial_number is not None or not _NOT_AGAIN.fullmatch(self.name)
+        return self.port.serial_number is not None or not _NOT_AGAIN.fullmatch(self.name)  # a link is no match
 
     def read(self) -> bytes | None:
         """Gives what came within a fraction of a second; None where the line is gone."""
@@ -170,8 +171,11 @@ class LineSource:
 
     def _where(self) -> Port | None:
         if self.port.serial_number is None:
-            exists = "://" in self.name or os.name == "nt" or Path(self.name).exists()
-            return self.port if exists else None
+            if "://" in self.name or os.name == "nt":
+                return self.port
+            now = _identity(self.name)
+            borrowed = now == self._opened_as and _NOT_AGAIN.fullmatch(now[0]) is not None
+            return self.port if Path(self.name).exists() and not borrowed else None
         return next((port for port in self._find() if self.port.is_same_device(port)), None)
 
 
@@ -180,6 +184,15 @@ class _Unflushed(serial.Serial):  # type: ignore[misc]
 
     def _reset_input_buffer(self) -> None:
         pass
+
+
+def _identity(name: str) -> tuple[str, int, int]:
+    """Where a name leads, and which link it is: one that was not made anew leads to a terminal of somebody else."""
+    try:
+        state = os.lstat(name)
+    except (OSError, ValueError):
+        return name, 0, 0
+    return os.path.realpath(name), state.st_ino, state.st_ctime_ns if Path(name).is_symlink() else 0
 
 
 class _SocketLine:

@@ -12,7 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from birdnet_deploy.cli.monitor_view import PlainView
+from birdnet_deploy.errors import ProtocolError
+from birdnet_deploy.monitoring import MonitorRequest, monitor, result_json
 from birdnet_deploy.readback.ports import Port
+from birdnet_deploy.readback.watch import Limits
+from birdnet_deploy.report.outputs import Wanted
 from tests.support.field import ENV, ROOT, Monitor, field_device, objects
 from tests.support.field_device import EXPECTED
 
@@ -171,26 +176,34 @@ def test_a_closed_stdout_ends_it_quietly_or_lets_it_save(tmp_path: Path) -> None
     assert len(objects(tmp_path / "f.jsonl")) == 3
 
 
-@pytest.mark.parametrize("how", ["replay", "stdin", "port"])
-def test_recorded_streams_give_what_was_written_down(how: str, tmp_path: Path) -> None:
-    arguments = {"replay": ["--replay", "FILE"], "stdin": ["--replay", "-"], "port": ["--port", "-"]}[how]
-    names = [path.stem for path in sorted(REPLAY.glob("*.bin"))] if how == "replay" else ["clean", "gap"]
-    for name in names:
-        wanted = json.loads((REPLAY / f"{name}.json").read_text())
-        if wanted["exit"] == 7:
-            continue  # needs a bundle
-        file, save = REPLAY / f"{name}.bin", tmp_path / f"{name}.jsonl"
-        words = [str(file) if word == "FILE" else word for word in arguments]
-        with file.open("rb") as stream:
-            done = Monitor(*words, "--save", save, "--output-format", "json", "--until", "bye", stdin=stream).end()
-        code, out, err = done
-        assert code == wanted["exit"], (name, err)
-        if "protocol" in wanted["says"]:
-            continue
-        told = json.loads(out)
-        assert {key: told[key] for key in wanted["counts"]} == wanted["counts"], name
-        assert [window["win"] for window in objects(save)] == wanted["wins"], name
-        assert wanted["says"] in err, name
+@pytest.mark.parametrize("name", sorted(path.stem for path in REPLAY.glob("*.bin")))
+def test_recorded_streams_give_what_was_written_down(name: str, tmp_path: Path) -> None:
+    wanted = json.loads((REPLAY / f"{name}.json").read_text())
+    save = tmp_path / "f.jsonl"
+    request = MonitorRequest(
+        replay=(str(REPLAY / f"{name}.bin"),), wanted=Wanted(save=save), limits=Limits(until_bye=True)
+    )  # fmt: skip
+    view = PlainView(taken=True, log_filter=None, stamped=False, saving=True)
+    if "protocol" in wanted["says"]:
+        with pytest.raises(ProtocolError, match="protocol 2"):
+            monitor(request, view)
+        return
+    result = monitor(request, view)
+    if wanted["exit"] == 7:  # without a bundle any model is welcome
+        assert result.session.hello is not None and result.windows == 1
+        return
+    assert (result.failure.exit_code if result.failure else 0) == wanted["exit"]
+    assert wanted["says"] in (result.failure.line if result.failure else "")
+    told = result_json(result)
+    assert {key: told[key] for key in wanted["counts"]} == wanted["counts"]
+    assert [window["win"] for window in objects(save)] == wanted["wins"]
+
+
+@pytest.mark.parametrize("arguments", [["--replay", "-"], ["--port", "-"]])
+@pytest.mark.parametrize(("name", "code"), [("clean", 0), ("gap", 8)])
+def test_stdin_is_read_as_a_file_is(arguments: list[str], name: str, code: int) -> None:
+    with (REPLAY / f"{name}.bin").open("rb") as stream:
+        assert Monitor(*arguments, stdin=stream).end()[0] == code
 
 
 def test_a_flood_of_100_mb_takes_bounded_memory(tmp_path: Path) -> None:
@@ -259,6 +272,33 @@ def test_what_cannot_be_done_ends_with_one_line(arguments: list[str], code: int,
     assert done[0] == code, done
     assert says in done[2]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_terminal_of_somebody_else_is_not_taken_for_the_board(tmp_path: Path) -> None:
+    """The system gives the number of a closed pseudo terminal to the next who asks."""
+    from birdnet_deploy.readback.sources import LineOptions, LineSource
+
+    link = tmp_path / "ttyBOARD"
+    master, terminal = os.openpty()
+    name = os.ttyname(terminal)
+    link.symlink_to(name)
+    source = LineSource(Port(str(link)), LineOptions())
+    os.close(terminal)
+    os.close(master)
+    others = []
+    while not others or os.ttyname(others[-1][1]) != name:  # until the number is given away
+        others.append(os.openpty())
+        source.close()
+        assert len(others) < 50
+    assert source.reopened(time.monotonic() + 0.5, lambda: False) is None
+    link.unlink()
+    link.symlink_to(name)  # now somebody says that this is the board
+    again = source.reopened(time.monotonic() + 5, lambda: False)
+    assert again is not None
+    again.close()
+    for ends in others:
+        os.close(ends[0])
+        os.close(ends[1])
 
 
 def test_a_board_is_found_again_by_its_serial_number(tmp_path: Path) -> None:

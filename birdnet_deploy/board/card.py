@@ -106,5 +106,7 @@ def _write_wav(path: Path, pcm: NDArray[np.int16], sample_rate: int) -> None:
 
 
 def _write_manifest(path: Path, files: list[CardFile], sample_rate: int) -> None:
-    entries = [{"name": file.name, "original": file.original, "sha256": file.sha256} for file in files]
+    entries = [
+        {"name": file.name, "original": file.original, "sha256": file.sha256, "samples": file.samples} for file in files
+    ]
     jsonfile.write(path, {"schema_version": _SCHEMA_VERSION, "sample_rate": sample_rate, "files": entries})

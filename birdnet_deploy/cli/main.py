@@ -21,6 +21,8 @@ COMMANDS = {
     "generate": ("generate", "Render a firmware project from a bundle."),
     "build": ("build", "Compile a rendered project."),
     "run": ("run", "Run the firmware over recordings and check every window."),
+    "monitor": ("monitor", "Read a board over its serial line: show, save and count everything."),
+    "st-validate": ("st_validate", "Show and judge the validate report of ST Edge AI."),
     "deploy": ("deploy", "All of it: convert, validate, generate, build, run."),
     "compare": ("compare", "Show what one bundle changes against another."),
     "model": ("model", "Build or summarise a model of the DS-CNN family."),

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 from birdnet_deploy.errors import BoardError, ProtocolError
+from birdnet_deploy.readback.boots import Boot
 from birdnet_deploy.readback.framing import Corrupt, Event, Noise, Record
 from birdnet_deploy.readback.records import (
     PROTOCOL,
@@ -26,6 +28,8 @@ from birdnet_deploy.readback.records import (
 from birdnet_deploy.readback.stage import Stage
 
 _SHOWN_BYTES = 160
+_KEPT = 10_000  # error, fault and rejected records; all are counted
+_SHOWN_PROBLEMS = 40
 
 
 @dataclass(frozen=True)
@@ -55,49 +59,16 @@ class Counts:
     noise_bytes: int
 
 
-@dataclass
-class Boot:
-    """What is known of one boot. ``seen`` holds the CRC-32 of each record's JSON by its ``seq``."""
-
-    hello: Hello | None = None
-    bye: Bye | None = None
-    seen: dict[int, int] = field(default_factory=dict)
-    damaged: set[int | None] = field(default_factory=set)
-    windows: int = 0
-    conflicts: int = 0
-
-    def gaps(self) -> list[tuple[int, int]]:
-        """Gives what is missing between ``seq`` 0 and the last that came, as (first, last)."""
-        gaps, expected = [], 0
-        for seq in sorted(self.seen):
-            if seq > expected:
-                gaps.append((expected, seq - 1))
-            expected = seq + 1
-        return gaps
-
-    def problems(self) -> list[str]:
-        """Gives what keeps this boot from being complete, apart from a missing bye."""
-        problems = []
-        if self.hello is None:
-            problems.append("no hello record came")
-        if gaps := self.gaps():
-            problems.append(f"records {_ranges(gaps)} are missing")
-        if lost := self.damaged - self.seen.keys():
-            problems.append(f"{len(lost)} damaged and never repeated")
-        if self.conflicts:
-            problems.append(f"{self.conflicts} with the number of an earlier one: a restart without a hello?")
-        if self.bye is not None and self.bye.dropped:
-            problems.append(f"the board dropped {self.bye.dropped} records")
-        if self.bye is not None and self.bye.windows != self.windows:
-            problems.append(f"the board counted {self.bye.windows} windows, {self.windows} came")
-        return problems
-
-
 class Ledger:
-    """Keeps account of a session; ``take`` gives what is new and usable."""
+    """Keeps account of a session; ``take`` gives what is new and usable.
 
-    def __init__(self, identity: Identity) -> None:
+    Without an ``identity`` any board is welcome. With ``keep`` false inferences are handed out but not kept: for
+    a board that talks for weeks.
+    """
+
+    def __init__(self, identity: Identity | None, *, keep: bool = True) -> None:
         self.identity = identity
+        self._keeps = keep
         self.boots = [Boot()]
         self.inferences: list[Inference] = []
         self.stages: list[Stage] = []
@@ -105,7 +76,7 @@ class Ledger:
         self.faults: list[Fault] = []
         self.rejected: list[str] = []
         self.last_lines: deque[str] = deque(maxlen=2)
-        self._intact = self._corrupt = self._duplicate = self._noise_bytes = 0
+        self._intact = self._corrupt = self._duplicate = self._rejected = self._noise_bytes = 0
 
     @property
     def boot(self) -> Boot:
@@ -120,7 +91,7 @@ class Ledger:
             corrupt=self._corrupt,
             missing=sum(last - first + 1 for boot in self.boots for first, last in boot.gaps()),
             duplicate=self._duplicate,
-            rejected=len(self.rejected),
+            rejected=self._rejected,
             reboots=len(self.boots) - 1,
             noise_bytes=self._noise_bytes,
         )
@@ -145,13 +116,15 @@ class Ledger:
 
     def problems(self) -> list[str]:
         """Gives what keeps the session from being complete, apart from a missing bye."""
-        problems = [f"the firmware crashed ({fault.text})" for fault in self.faults]
+        problems = [f"the firmware crashed ({fault.text})" for fault in self.faults[:_SHOWN_PROBLEMS]]
         if len(self.boots) > 1:
             problems.append(f"the board restarted {_times(len(self.boots) - 1)}")
         for number, boot in enumerate(self.boots, 1):
             prefix = f"boot {number}: " if len(self.boots) > 1 else ""
             problems += [prefix + problem for problem in boot.problems()]
-        return problems + [f"rejected {text}" for text in self.rejected]
+        problems += [f"rejected {text}" for text in self.rejected]
+        more = len(problems) - _SHOWN_PROBLEMS
+        return problems if more <= 0 else [*problems[:_SHOWN_PROBLEMS], f"and {more} problems more"]
 
     def _enter(self, event: Record) -> AnyRecord | None:
         record: AnyRecord | None = None
@@ -161,11 +134,11 @@ class Ledger:
             self._greet(record)
         boot, check = self.boot, zlib.crc32(event.raw)
         if event.seq in boot.seen:
-            same = boot.seen[event.seq] == check
+            same = boot.seen.repeats(event.seq, check)
             self._duplicate += same
             boot.conflicts += not same
             return None
-        boot.seen[event.seq] = check
+        boot.seen.add(event.seq, check)
         self._intact += 1
         record = record or self._parsed(event, reject=True)
         self._keep(record)
@@ -176,7 +149,8 @@ class Ledger:
             return parse_record(event.seq, event.data, self.boot.hello)
         except RecordRejected as error:
             if reject:
-                self.rejected.append(f"record {event.seq}, {error}: {_shown(event.raw)}")
+                self._rejected += 1
+                _append(self.rejected, f"record {event.seq}, {error}: {_shown(event.raw)}")
             return None
 
     def _greet(self, hello: Hello) -> None:
@@ -184,19 +158,21 @@ class Ledger:
         boot = self.boot
         other = boot.hello.boot != hello.boot if boot.hello else hello.seq == 0 and bool(boot.seen)
         if other:
+            boot.seen.forget()
             self.boots.append(Boot())
         self.boot.hello = hello
 
     def _keep(self, record: AnyRecord | None) -> None:
         if isinstance(record, Inference):
-            self.inferences.append(record)
+            if self._keeps:
+                self.inferences.append(record)
             self.boot.windows += 1
         elif isinstance(record, Stage):
             self.stages.append(record)
         elif isinstance(record, Error):
-            self.errors.append(record)
+            _append(self.errors, record)
         elif isinstance(record, Fault):
-            self.faults.append(record)
+            _append(self.faults, record)
         elif isinstance(record, Bye):
             self.boot.bye = record
 
@@ -207,6 +183,8 @@ class Ledger:
                 f"the firmware speaks protocol {hello.proto}, this tool {PROTOCOL}",
                 where="hello record", fix="generate the firmware again, or use the tool that generated it",
             )  # fmt: skip
+        if expected is None:
+            return
         again = "generate, build and flash the firmware of this bundle"
         for what, found, wanted in (
             ("model", hello.model.lower(), expected.model_sha256),
@@ -228,9 +206,9 @@ class Ledger:
                 )  # fmt: skip
 
 
-def _ranges(gaps: list[tuple[int, int]], most: int = 20) -> str:
-    texts = [f"{first}" if first == last else f"{first}-{last}" for first, last in gaps[:most]]
-    return ", ".join(texts) + (f" and {len(gaps) - most} gaps more" if len(gaps) > most else "")
+def _append(kept: list[Any], item: object) -> None:
+    if len(kept) < _KEPT:
+        kept.append(item)
 
 
 def _times(count: int) -> str:

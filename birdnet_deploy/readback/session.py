@@ -78,12 +78,12 @@ def read_session(
     deadline = clock() + silence_s
     while True:
         death = ended()  # asked before reading: what the dead have written is in the port by then
-        chunk = _read(port)
+        chunk = read_port(port)
         for record in _take(ledger, parser.feed(chunk or b"")):
             deadline = clock() + silence_s
             on_record(record)
         if ledger.boot.bye is not None:
-            return _result(ledger, [], "run again")
+            return session_result(ledger, [], "run again")
         if chunk is None or (death is not None and not chunk):
             end, fix = _obituary(death, ended), "see the firmware's last lines"
             break
@@ -96,13 +96,13 @@ def read_session(
     for record in _take(ledger, parser.finish()):
         on_record(record)
     if ledger.boot.bye is not None:
-        return _result(ledger, [], "run again")
+        return session_result(ledger, [], "run again")
     said = ", ".join(repr(text) for text in ledger.last_lines)
     last = f"the last lines were {said}" if said else "nothing was ever received"
-    return _result(ledger, [f"no bye: {end}, {last}"], fix)
+    return session_result(ledger, [f"no bye: {end}, {last}"], fix)
 
 
-def _read(port: BytePort) -> bytes | None:
+def read_port(port: BytePort) -> bytes | None:
     """Gives what there is, waiting up to the port's timeout for a first byte; None where the port is gone."""
     try:
         return port.read(max(1, port.in_waiting))
@@ -129,7 +129,8 @@ def _obituary(death: str | None, ended: Callable[[], str | None]) -> str:
     return death or "the port closed"
 
 
-def _result(ledger: Ledger, problems: list[str], fix: str) -> SessionResult:
+def session_result(ledger: Ledger, problems: list[str], fix: str) -> SessionResult:
+    """Gives what a ledger holds at the end; ``problems`` are those that it cannot know, ``fix`` what to do."""
     return SessionResult(
         hello=ledger.boot.hello,
         bye=ledger.boot.bye,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from birdnet_deploy.codegen.arena import ALIGNMENT, Buffer, lower_bound, place_buffers
+from birdnet_deploy.codegen.packing import Buffer, aligned, most_alive, pack
 from birdnet_deploy.codegen.prologue_tables import CTable, fields_of, kernel_of, scratch_floats, tables_of
 from birdnet_deploy.errors import ModelError
 from birdnet_deploy.prologue.graph import Prologue, Step
@@ -131,15 +131,16 @@ def plan_tensors(prologue: Prologue) -> tuple[dict[int, int], dict[int, int], in
     for tensor, buffer in owner.items():
         members.setdefault(buffer, []).append(tensor)
     buffers = [
-        Buffer(tuple(tensors), _aligned(max(prologue.sizes[t] for t in tensors)), first[b], end[b])
+        Buffer(tuple(tensors), aligned(max(prologue.sizes[t] for t in tensors) * _FLOAT_BYTES), first[b], end[b])
         for b, tensors in members.items()
     ]
-    buffers += [Buffer((), _aligned(n), i, i) for i, step in enumerate(prologue.steps) if (n := scratch_floats(step))]
-    bound = lower_bound(buffers)
-    placed = place_buffers(buffers, bound)
-    offsets = {tensor: buffer.offset for buffer in placed for tensor in buffer.tensors}
-    scratch = {buffer.first: buffer.offset for buffer in placed if not buffer.tensors}
-    return offsets, scratch, max(buffer.offset + buffer.size_bytes for buffer in placed), bound
+    buffers += [
+        Buffer((), aligned(n * _FLOAT_BYTES), i, i) for i, step in enumerate(prologue.steps) if (n := scratch_floats(step))
+    ]
+    packing = pack(buffers)
+    offsets = {tensor: buffer.offset for buffer in packing.buffers for tensor in buffer.tensors}
+    scratch = {buffer.first: buffer.offset for buffer in packing.buffers if not buffer.tensors}
+    return offsets, scratch, packing.height, most_alive(buffers)
 
 
 def _may_take_over(prologue: Prologue, step: Step, index: int, last: Mapping[int, int]) -> bool:
@@ -147,6 +148,3 @@ def _may_take_over(prologue: Prologue, step: Step, index: int, last: Mapping[int
     whole = prologue.sizes[source] == prologue.sizes[step.output] == step.elements
     return whole and last[source] == index and source not in step.inputs[1:]
 
-
-def _aligned(floats: int) -> int:
-    return -(-floats * _FLOAT_BYTES // ALIGNMENT) * ALIGNMENT

@@ -36,17 +36,20 @@ class Emulation:
 
 
 @contextmanager
-def emulated(elf: Path, card: Path, *, qemu: Path, line: str, icount: bool = False) -> Iterator[Emulation]:
+def emulated(
+    elf: Path, card: Path, *, qemu: Path, line: str, icount: bool = False, listen_ms: int = 0
+) -> Iterator[Emulation]:
     """Gives the board as it boots ``elf`` with the folder ``card`` as its storage; ends it whatever happens.
 
     ``line`` is ``pty`` or ``tcp``. With ``icount`` QEMU counts instructions, so that the board's clock means
     something (32 MHz, one instruction 31.25 ns) and runs repeat exactly. The port is open before the first
-    instruction, so that no boot line is lost.
+    instruction, so that no boot line is lost. With ``listen_ms`` the firmware takes commands, and waits so long for a
+    first one before it runs over the card.
 
     Raises: ToolchainError (exit 6) where QEMU does not start; UsageError (exit 2) for a line of another kind.
     """
     with closing(make_line(line)) as wire, tempfile.TemporaryFile() as complaints:
-        command = _command(qemu, elf, wire, icount)
+        command = _command(qemu, elf, wire, icount, listen_ms)
         with _started(command, card, wire, complaints) as (process, qmp):
             try:
                 qmp.greet()
@@ -68,8 +71,9 @@ def _let_run(process: subprocess.Popen[bytes], qmp: Qmp) -> None:
             raise
 
 
-def _command(qemu: Path, elf: Path, wire: Line, icount: bool) -> list[str]:
-    semihosting = "enable=on,target=native" + (",arg=icount" if icount else "")
+def _command(qemu: Path, elf: Path, wire: Line, icount: bool, listen_ms: int) -> list[str]:
+    words = [*(["icount"] if icount else []), *([f"listen={listen_ms}"] if listen_ms else [])]
+    semihosting = "enable=on,target=native" + "".join(f",arg={word}" for word in words)
     return [
         str(qemu), "-M", MACHINE, "-display", "none", "-monitor", "none", "-S", "-qmp", "stdio",
         *wire.arguments,

@@ -1,6 +1,7 @@
 #include "report.h"
 
 #include "app_config.h"
+#include "command.h"
 #include "port.h"
 #include "record.h"
 #include "topk.h"
@@ -11,6 +12,8 @@ _Static_assert(REPORT_JSON_MAX <= RECORD_JSON_MAX, "the outputs do not fit into 
 _Static_assert(APP_TOP_K >= 1 && APP_TOP_K <= APP_CLASSES && APP_CLASSES <= UINT16_MAX, "APP_TOP_K is out of range");
 
 static char report_buffer[RECORD_BUFFER(REPORT_JSON_MAX)];
+static uint32_t last_inference;
+static bool has_inference;
 
 static struct record report_begin(const char *type)
 {
@@ -35,6 +38,10 @@ void report_hello(void)
     json_number(&record.json, "scale", APP_OUTPUT_SCALE_TEXT);
     json_int(&record.json, "zp", APP_OUTPUT_ZERO_POINT);
     json_string(&record.json, "act", APP_ACTIVATION);
+    if (port_listen_ms() > 0) {
+        json_uint(&record.json, "rx", COMMAND_LINE_MAX);
+        json_uint(&record.json, "listen", port_listen_ms());
+    }
     (void)record_send(&record); /* a lost record is counted in `dropped` */
 }
 
@@ -61,6 +68,11 @@ void report_inference(const struct report_inference *inference)
     } else {
         json_null(&record.json, "us");
     }
+    if (inference->asked != NULL) {
+        json_uint(&record.json, "re", *inference->asked);
+    }
+    last_inference = record_next();
+    has_inference = true;
     (void)record_send(&record);
 }
 
@@ -86,6 +98,63 @@ void report_error(const char *file, int code, const char *reason)
     json_string(&record.json, "file", file);
     json_int(&record.json, "code", code);
     json_string(&record.json, "reason", reason);
+    (void)record_send(&record);
+}
+
+void report_stat(uint32_t up_ms, uint32_t bad)
+{
+    struct record record = report_begin("stat");
+    json_uint(&record.json, "up_ms", up_ms);
+    if (has_inference) {
+        json_uint(&record.json, "last", last_inference);
+    }
+    json_uint(&record.json, "dropped", record_dropped());
+    if (port_stack_unused() != UINT32_MAX) {
+        json_uint(&record.json, "stack", port_stack_unused());
+    }
+    json_uint(&record.json, "rx_bad", bad);
+    (void)record_send(&record);
+}
+
+static bool card_can_be_read(void)
+{
+    char name[PORT_NAME_MAX] = "";
+    const int status = port_storage_next(name);
+    return status == BN_OK || status == BN_ENOENT;
+}
+
+void report_ack(const struct report_answer *answer)
+{
+    struct record record = report_begin("ack");
+    json_uint(&record.json, "re", answer->re);
+    json_string(&record.json, "cmd", answer->command);
+    json_int(&record.json, "code", answer->code);
+    if (answer->code != BN_OK) {
+        json_string(&record.json, "reason", answer->reason);
+    }
+    if (answer->has_at) {
+        json_uint(&record.json, "at", answer->at);
+    }
+    if (answer->is_info) {
+        json_uint(&record.json, "rx", COMMAND_LINE_MAX);
+        json_uint(&record.json, "listen", port_listen_ms());
+        json_uint(&record.json, "rate", APP_SAMPLE_RATE);
+        json_uint(&record.json, "window", APP_WINDOW);
+        json_uint(&record.json, "hop", APP_HOP);
+        json_uint(&record.json, "tensor", APP_INPUT_SIZE);
+        json_uint(&record.json, "stages", 1);
+        json_uint(&record.json, "up_ms", port_uptime_ms());
+        json_uint(&record.json, "card", card_can_be_read());
+    }
+    (void)record_send(&record);
+}
+
+void report_done(uint32_t re, uint32_t windows, int code)
+{
+    struct record record = report_begin("done");
+    json_uint(&record.json, "re", re);
+    json_uint(&record.json, "windows", windows);
+    json_int(&record.json, "code", code);
     (void)record_send(&record);
 }
 

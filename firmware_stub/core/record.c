@@ -9,6 +9,7 @@ enum { NUMBERS_MAX = 17 }; /* "4294967295 32768 " */
 
 static uint32_t record_next_seq;
 static uint32_t record_lost;
+static void (*record_sink)(const void *line, size_t length);
 
 void record_begin(struct record *record, char *buffer, size_t size, const char *type)
 {
@@ -53,6 +54,9 @@ int record_send(struct record *record)
     char *end = record->buffer + RECORD_HEADER_MAX + length;
     *end++ = '\n';
     const int status = port_uart_write(line, (size_t)(end - line));
+    if (record_sink != NULL) {
+        record_sink(line, (size_t)(end - line));
+    }
     if (status < 0) {
         record_lost++;
     }
@@ -62,4 +66,14 @@ int record_send(struct record *record)
 uint32_t record_dropped(void)
 {
     return record_lost;
+}
+
+void record_also(void (*sink)(const void *line, size_t length))
+{
+    record_sink = sink;
+}
+
+uint32_t record_next(void)
+{
+    return record_next_seq;
 }

@@ -33,5 +33,9 @@ struct record {
 void record_begin(struct record *record, char *buffer, size_t size, const char *type);
 int record_send(struct record *record); /* 0 or a negative BN_E* */
 uint32_t record_dropped(void);          /* records lost since boot */
+/* Hands every line of a record to `sink` as well, whether the uart took it or not; NULL ends it. */
+void record_also(void (*sink)(const void *line, size_t length));
+/* The `seq` that the next record takes. */
+uint32_t record_next(void);
 
 #endif

@@ -1,6 +1,6 @@
 /* port.h - the seams between the application and a board. A board is one folder that implements these.
  *
- * There are five: uart, storage, clock, exit, and the network run (core/network.h, which the generated C engine or
+ * There are six: uart, storage, clock, host, exit, and the network run (core/network.h, which the generated C engine or
  * an NPU runtime implements). Nothing outside port/<board>/ touches a register, a HAL or the host's files.
  * Functions return 0 or a count on success and one of the negative BN_E* below on failure.
  */
@@ -18,6 +18,9 @@ enum {
     BN_EFORMAT = -3,  /* not a WAV that this firmware reads */
     BN_ERANGE = -4,   /* a length or size does not fit */
     BN_ENETWORK = -5, /* the network did not run */
+    BN_EUNKNOWN = -6, /* a command or field that this firmware does not know */
+    BN_EBUSY = -7,    /* it is running over the card */
+    BN_ESLOW = -8,    /* the medium is slower than the sound */
 };
 
 #define PORT_NAME_MAX 13 /* an 8.3 name and its NUL */
@@ -25,7 +28,8 @@ enum {
 /* Clocks, caches, memories, uart. Called once, before anything else. */
 void port_init(void);
 
-/* uart: writes all bytes, blocking until the line has taken them. */
+/* uart: takes all bytes or none, to be sent behind the application's back. Waits for room as long as the line moves;
+ * BN_EIO where it does not. */
 int port_uart_write(const void *data, size_t length);
 /* uart: reads what has come, up to `length` bytes, without waiting. Returns the number of bytes. */
 int port_uart_read(void *data, size_t length);
@@ -37,11 +41,20 @@ int port_storage_next(char name[PORT_NAME_MAX]);
 int port_storage_open(const char *name, uint32_t *size);
 int port_storage_read(uint32_t offset, void *data, size_t length); /* bytes read; fewer only at the end */
 void port_storage_close(void);
+/* storage: adds to the end of a file, which it makes. All of it, or a negative BN_E*. */
+int port_storage_append(const char *name, const void *data, size_t length);
 
 /* clock: microseconds since boot. `false` where time on this board means nothing (an emulator's wall clock). */
 bool port_clock_us(uint64_t *us);
-/* clock: a number that differs from boot to boot. */
+/* clock: milliseconds since boot for people and deadlines, of whatever this board has. */
+uint32_t port_uptime_ms(void);
+/* clock: a number that differs from boot to boot, the same as long as one lasts. */
 uint32_t port_boot_id(void);
+
+/* host: how long to wait for a first command before the card is run over; 0 where no host sends any. */
+uint32_t port_listen_ms(void);
+/* The bytes of the stack that were never used since boot; UINT32_MAX where nobody knows. */
+uint32_t port_stack_unused(void);
 
 enum {
     PORT_EXIT_DONE = 0,
@@ -50,5 +63,7 @@ enum {
 
 /* exit: ends the run with a status (emulators stop, a board waits for reset). Does not return. */
 _Noreturn void port_exit(int status);
+/* exit: begins anew (emulators stop). What was written has been sent. Does not return. */
+_Noreturn void port_restart(void);
 
 #endif

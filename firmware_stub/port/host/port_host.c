@@ -21,6 +21,7 @@
 #include "port.h"
 
 static int host_file = -1;
+static uint32_t host_boot_id;
 
 static const char *host_card(void)
 {
@@ -45,6 +46,10 @@ static void flush_denormals(void)
 void port_init(void)
 {
     flush_denormals();
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    const pid_t process = getpid();
+    host_boot_id = crc32_update(crc32_update(0, &now, sizeof now), &process, sizeof process);
 }
 
 int port_uart_write(const void *data, size_t length)
@@ -151,6 +156,21 @@ void port_storage_close(void)
     host_file = -1;
 }
 
+int port_storage_append(const char *name, const void *data, size_t length)
+{
+    char path[PATH_MAX];
+    const int written = snprintf(path, sizeof path, "%s/%s", host_card(), name);
+    if (written < 0 || (size_t)written >= sizeof path) {
+        return BN_ERANGE;
+    }
+    FILE *file = fopen(path, "ab");
+    if (file == NULL) {
+        return BN_EIO;
+    }
+    const bool whole = fwrite(data, 1, length, file) == length;
+    return fclose(file) == 0 && whole ? BN_OK : BN_EIO;
+}
+
 bool port_clock_us(uint64_t *us)
 {
     struct timespec now;
@@ -161,15 +181,40 @@ bool port_clock_us(uint64_t *us)
     return true;
 }
 
+uint32_t port_uptime_ms(void)
+{
+    static uint64_t begin;
+    uint64_t now = 0;
+    (void)port_clock_us(&now);
+    if (begin == 0) {
+        begin = now;
+    }
+    return (uint32_t)((now - begin) / 1000u);
+}
+
+/* BN_LISTEN holds the milliseconds; without it nobody sends commands. */
+uint32_t port_listen_ms(void)
+{
+    const char *text = getenv("BN_LISTEN");
+    return text == NULL ? 0 : (uint32_t)strtoul(text, NULL, 10);
+}
+
+uint32_t port_stack_unused(void)
+{
+    return UINT32_MAX;
+}
+
 uint32_t port_boot_id(void)
 {
-    struct timespec now = {0};
-    (void)clock_gettime(CLOCK_REALTIME, &now);
-    const pid_t process = getpid();
-    return crc32_update(crc32_update(0, &now, sizeof now), &process, sizeof process);
+    return host_boot_id;
 }
 
 void port_exit(int status)
 {
     exit(status);
+}
+
+void port_restart(void)
+{
+    exit(PORT_EXIT_DONE);
 }

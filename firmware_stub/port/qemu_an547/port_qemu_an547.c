@@ -1,22 +1,35 @@
 /* The seams on QEMU's mps3-an547: CMSDK UART0, files by semihosting, SysTick. */
 #include "port.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "crc32.h"
+#include "record.h"
 #include "registers.h"
+#include "ring.h"
 #include "semihosting.h"
 #include "startup.h"
 
 enum {
     TICKS_PER_US = 32, /* SysTick counts the board's 32 MHz */
     TICK_BITS = 24,
-    COMMAND_LINE_MAX = 1024,
+    COMMAND_LINE_BYTES = 1024,
+    NS_PER_MS = 1000000,
+    US_PER_MS = 1000,
+    UART_RING_BYTES = 65536, /* the greatest record and more */
+    UART_PATIENCE_MS = 10000,
     NAME_DIGITS = 5,
     NAMES_MAX = 99999,
     NO_FILE = -1,
 };
 
+_Static_assert(UART_RING_BYTES > RECORD_LINE_MAX, "a record does not fit into the ring");
+
+static uint8_t uart_bytes[UART_RING_BYTES];
+static struct ring uart_ring = {.data = uart_bytes, .size = UART_RING_BYTES, .head = 0, .tail = 0};
+static uint32_t listen_ms;
+static uint32_t boot_id;
 static bool clock_counts_instructions;
 static volatile uint32_t clock_wraps;
 static int32_t storage_file = NO_FILE;
@@ -27,36 +40,77 @@ void clock_tick_handler(void)
     clock_wraps++;
 }
 
-/* Time means something only where QEMU counts instructions (-icount): whoever starts it so says it in the first word
- * of the semihosting command line. Without that word the line holds the name of the ELF. */
-static bool runs_by_instruction_count(void)
+/* Whoever starts the emulator may put words first on the semihosting command line, each with a space behind it:
+ * `icount` where QEMU counts instructions (time means something only then), `listen=1000` for a host that sends
+ * commands. Without them the line holds the name of the ELF. */
+static void read_command_line(void)
 {
-    static const char word[] = "icount";
-    char line[COMMAND_LINE_MAX] = "";
-    if (semihosting_command_line(line, sizeof line) != 0 || strncmp(line, word, sizeof word - 1) != 0) {
-        return false;
+    static const char counts[] = "icount";
+    static const char listens[] = "listen=";
+    char line[COMMAND_LINE_BYTES] = "";
+    if (semihosting_command_line(line, sizeof line) != 0) {
+        return;
     }
-    return line[sizeof word - 1] == '\0' || line[sizeof word - 1] == ' ';
+    for (const char *word = line; *word != '\0';) {
+        const size_t length = strcspn(word, " ");
+        if (length == sizeof counts - 1 && strncmp(word, counts, length) == 0) {
+            clock_counts_instructions = true;
+        } else if (strncmp(word, listens, sizeof listens - 1) == 0) {
+            listen_ms = (uint32_t)strtoul(word + sizeof listens - 1, NULL, 10);
+        } else {
+            break;
+        }
+        word += length + strspn(word + length, " ");
+    }
 }
 
 void port_init(void)
 {
     UART0_BAUDDIV = UART_BAUDDIV_MIN;
     UART0_CTRL = UART_CTRL_TX_RX;
-    clock_counts_instructions = runs_by_instruction_count();
+    NVIC_ISER1 = UART0_INTERRUPTS;
+    read_command_line();
+    const uint32_t seconds = semihosting_time();
+    const uint64_t elapsed = semihosting_elapsed();
+    boot_id = crc32_update(crc32_update(0, &seconds, sizeof seconds), &elapsed, sizeof elapsed);
     SYST_RVR = SYST_RELOAD;
     SYST_CVR = 0;
     SYST_CSR = clock_counts_instructions ? SYST_CSR_ENABLE_INTERRUPT_CORE_CLOCK : 0;
 }
 
+/* Hands over as much as the line takes now; the interrupt goes on where it stopped. */
+static void uart_send(void)
+{
+    uint8_t byte;
+    while ((UART0_STATE & UART_STATE_TX_FULL) == 0 && ring_get(&uart_ring, &byte)) {
+        UART0_DATA = byte;
+    }
+    UART0_CTRL = UART_CTRL_TX_RX | (ring_used(&uart_ring) > 0 ? UART_CTRL_TX_INTERRUPT : 0);
+}
+
+void uart_handler(void)
+{
+    UART0_INTERRUPT = UART_INTERRUPT_TX;
+    uart_send();
+}
+
+static void uart_push(void)
+{
+    __asm__ volatile("cpsid i" ::: "memory");
+    uart_send();
+    __asm__ volatile("cpsie i" ::: "memory");
+}
+
 int port_uart_write(const void *data, size_t length)
 {
-    const uint8_t *byte = data;
-    for (size_t i = 0; i < length; i++) {
-        while ((UART0_STATE & UART_STATE_TX_FULL) != 0) {
+    const uint32_t begin = port_uptime_ms();
+    while (!ring_put(&uart_ring, data, length)) {
+        if (length > UART_RING_BYTES || port_uptime_ms() - begin > UART_PATIENCE_MS) {
+            return BN_EIO;
         }
-        UART0_DATA = byte[i];
+        uart_push();
     }
+    uart_push();
     return BN_OK;
 }
 
@@ -129,6 +183,17 @@ void port_storage_close(void)
     storage_file = NO_FILE;
 }
 
+int port_storage_append(const char *name, const void *data, size_t length)
+{
+    const int32_t file = semihosting_append(name);
+    if (file == NO_FILE) {
+        return BN_EIO;
+    }
+    const bool whole = semihosting_write(file, data, length) == 0;
+    semihosting_close(file);
+    return whole ? BN_OK : BN_EIO;
+}
+
 /* Ticks since boot; a wrap whose interrupt has not been taken yet is counted too. */
 static uint64_t clock_ticks(void)
 {
@@ -152,16 +217,34 @@ bool port_clock_us(uint64_t *us)
     return clock_counts_instructions;
 }
 
+uint32_t port_uptime_ms(void)
+{
+    return (uint32_t)(clock_counts_instructions ? clock_ticks() / TICKS_PER_US / US_PER_MS
+                                                : semihosting_elapsed() / NS_PER_MS);
+}
+
+uint32_t port_listen_ms(void)
+{
+    return listen_ms;
+}
+
 uint32_t port_boot_id(void)
 {
-    const uint32_t seconds = semihosting_time();
-    const uint64_t elapsed = semihosting_elapsed();
-    return crc32_update(crc32_update(0, &seconds, sizeof seconds), &elapsed, sizeof elapsed);
+    return boot_id;
 }
 
 void port_exit(int status)
 {
+    const uint32_t begin = port_uptime_ms();
+    while (ring_used(&uart_ring) > 0 && port_uptime_ms() - begin <= UART_PATIENCE_MS) {
+        uart_push();
+    }
     while ((UART0_STATE & UART_STATE_TX_FULL) != 0) { /* the last byte is still on its way */
     }
     semihosting_exit(status);
+}
+
+void port_restart(void)
+{
+    port_exit(PORT_EXIT_DONE); /* whoever emulates starts it anew */
 }

@@ -5,6 +5,7 @@
 enum operation {
     SYS_OPEN = 0x01,
     SYS_CLOSE = 0x02,
+    SYS_WRITE = 0x05,
     SYS_READ = 0x06,
     SYS_SEEK = 0x0A,
     SYS_FLEN = 0x0C,
@@ -16,6 +17,7 @@ enum operation {
 
 enum {
     OPEN_READ_BINARY = 1,
+    OPEN_APPEND_BINARY = 9,
     ADP_STOPPED_APPLICATION_EXIT = 0x20026,
 };
 
@@ -32,10 +34,26 @@ static uint32_t word(const void *pointer)
     return (uint32_t)(uintptr_t)pointer;
 }
 
+static int32_t open_file(const char *name, uint32_t mode)
+{
+    const uint32_t block[] = {word(name), mode, (uint32_t)strlen(name)};
+    return call(SYS_OPEN, block);
+}
+
 int32_t semihosting_open(const char *name)
 {
-    const uint32_t block[] = {word(name), OPEN_READ_BINARY, (uint32_t)strlen(name)};
-    return call(SYS_OPEN, block);
+    return open_file(name, OPEN_READ_BINARY);
+}
+
+int32_t semihosting_append(const char *name)
+{
+    return open_file(name, OPEN_APPEND_BINARY);
+}
+
+int semihosting_write(int32_t handle, const void *data, size_t length)
+{
+    const uint32_t block[] = {(uint32_t)handle, word(data), length};
+    return call(SYS_WRITE, block);
 }
 
 void semihosting_close(int32_t handle)

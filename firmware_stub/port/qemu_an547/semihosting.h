@@ -8,7 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-int32_t semihosting_open(const char *name); /* for reading in binary; a handle, or -1 */
+int32_t semihosting_open(const char *name);   /* for reading in binary; a handle, or -1 */
+int32_t semihosting_append(const char *name); /* for adding to in binary; a handle, or -1 */
+int semihosting_write(int32_t handle, const void *data, size_t length); /* 0, or the bytes that were not written */
 void semihosting_close(int32_t handle);
 int semihosting_seek(int32_t handle, uint32_t offset);                       /* 0 or negative */
 int32_t semihosting_read(int32_t handle, void *data, size_t length);         /* bytes read, or -1 */

@@ -26,7 +26,12 @@ enum {
     SYSTEM_EXCEPTIONS = 15,
     INTERRUPTS = 128, /* the board has 32 + 96; an interrupt without an entry would end the emulator */
     SYSTICK = 15,
+    UART0_FIRST = SYSTEM_EXCEPTIONS + 33,
+    UART0_LAST = SYSTEM_EXCEPTIONS + 34,
 };
+
+#define STACK_PAINT 0xB1D5B1D5u
+enum { STACK_KEPT_WORDS = 16 }; /* below the frame of paint_stack: its own, and what an interrupt may push */
 
 struct vectors {
     uint32_t *stack;
@@ -41,7 +46,9 @@ __attribute__((used, section(".vectors"))) static const struct vectors vectors =
             [0] = startup_reset,
             [1 ... SYSTICK - 2] = fault_entry,
             [SYSTICK - 1] = clock_tick_handler,
-            [SYSTICK ... SYSTEM_EXCEPTIONS + INTERRUPTS - 1] = fault_entry,
+            [SYSTICK ... UART0_FIRST - 1] = fault_entry,
+            [UART0_FIRST ... UART0_LAST] = uart_handler,
+            [UART0_LAST + 1 ... SYSTEM_EXCEPTIONS + INTERRUPTS - 1] = fault_entry,
         },
 };
 
@@ -65,11 +72,30 @@ __attribute__((noinline)) static void fill_memory(void)
     memset(linker_bss_start, 0, (size_t)((char *)linker_bss_end - (char *)linker_bss_start));
 }
 
+/* Marks the stack below this function's frame, so that port_stack_unused can tell what was never touched. */
+__attribute__((noinline)) static void paint_stack(void)
+{
+    uint32_t *end = (uint32_t *)__builtin_frame_address(0) - STACK_KEPT_WORDS;
+    for (uint32_t *word = linker_stack_limit; word < end; word++) {
+        *word = STACK_PAINT;
+    }
+}
+
+uint32_t port_stack_unused(void)
+{
+    const uint32_t *word = linker_stack_limit;
+    while (word < linker_stack_top && *word == STACK_PAINT) {
+        word++;
+    }
+    return (uint32_t)((const char *)word - (const char *)linker_stack_limit);
+}
+
 void startup_reset(void)
 {
     __asm__ volatile("msr msplim, %0" : : "r"(linker_stack_limit)); /* a stack overflow becomes a fault */
     enable_float_unit();
     fill_memory();
+    paint_stack();
     (void)main();
     port_exit(PORT_EXIT_FAULT); /* main does not return */
 }

@@ -5,5 +5,6 @@
 void startup_reset(void);      /* the reset vector */
 void fault_entry(void);        /* every exception that nobody expects */
 void clock_tick_handler(void); /* SysTick */
+void uart_handler(void);       /* UART0 */
 
 #endif

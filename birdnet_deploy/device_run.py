@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
-from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from birdnet_deploy.artifacts import Bundle, Firmware
 from birdnet_deploy.audio.host_frontend import HostFrontend
@@ -20,13 +14,14 @@ from birdnet_deploy.board.card import Card, prepare_card
 from birdnet_deploy.board.host import native
 from birdnet_deploy.board.lines import default_line
 from birdnet_deploy.board.qemu import Emulation, emulated
+from birdnet_deploy.boardtest.reference import expected_windows, identity_of, told
 from birdnet_deploy.errors import CheckFailed, DeployError, ProtocolError, UsageError
 from birdnet_deploy.model.beside import ModelHints
 from birdnet_deploy.model.labels import folder_label
 from birdnet_deploy.readback.ledger import Identity
 from birdnet_deploy.readback.records import AnyRecord, Inference, scores_of
 from birdnet_deploy.readback.session import SessionResult, read_session
-from birdnet_deploy.report.compare import Comparison, HostWindow, compare_windows, host_windows
+from birdnet_deploy.report.compare import Comparison, compare_windows
 from birdnet_deploy.report.predictions import FileResult, Prediction, file_results, write_predictions
 from birdnet_deploy.report.stages import StageCheck, StageComparison
 from birdnet_deploy.report.tables import comparison_json, file_json, totals
@@ -107,12 +102,12 @@ def run_device(
         card = prepare_card(request.audio, bundle.config, scratch / "card", strict=request.strict, progress=progress)
         if request.stages:
             (card.folder / STAGES_FILE).touch()
-        session = _read_board(firmware, card, _identity(bundle, interpreter), request, qemu=qemu, progress=progress)
+        session = _read_board(firmware, card, identity_of(bundle, interpreter), request, qemu=qemu, progress=progress)
         progress.step("comparing with the host")
         check = _stage_check(session, card) if request.stages else None
-        expected = _expected(card, bundle, frontend, interpreter, check)
+        expected = expected_windows(card, card.files, bundle.config.window_samples, frontend, interpreter, check)
         predictions = _predictions(session, card)
-        comparison = compare_windows(_told(expected, _count(card, bundle), progress), predictions)
+        comparison = compare_windows(told(expected, _count(card, bundle), progress), predictions)
     stages = check.result() if check is not None else None
     failure = _failure(session, comparison, stages)
     if request.save is not None:
@@ -129,20 +124,6 @@ def run_device(
         comparison=comparison,
         failure=failure,
         stages=stages,
-    )
-
-
-def _identity(bundle: Bundle, interpreter: Int8Interpreter) -> Identity:
-    quantization = interpreter.output_quantization
-    return Identity(
-        model_sha256=bundle.model_sha256,
-        lock_sha256=bundle.lock_sha256,
-        classes=len(bundle.labels),
-        scale=float(np.float32(quantization.scale)),
-        zp=quantization.zero_point,
-        act=bundle.config.output_activation,
-        npu_sha256=bundle.npu_sha256,
-        prologue_sha256=bundle.prologue_sha256,
     )
 
 
@@ -175,36 +156,9 @@ def _booted(
     return emulated(firmware.elf, card.folder, qemu=qemu, line=line, icount=request.icount)
 
 
-def _expected(
-    card: Card, bundle: Bundle, frontend: HostFrontend, interpreter: Int8Interpreter, check: StageCheck | None
-) -> Iterator[HostWindow]:
-    window = bundle.config.window_samples
-    for file in card.files:
-        quantized: Callable[[NDArray[np.int16]], NDArray[np.int8]] = frontend.quantized
-        if check is not None:
-            quantized = partial(_checked, frontend, check, file.original, count())
-        yield from host_windows(file.original, card.pcm(file), window, quantized, interpreter.run)
-
-
-def _checked(
-    frontend: HostFrontend, check: StageCheck, file: str, windows: Iterator[int], pcm: NDArray[np.int16]
-) -> NDArray[np.int8]:
-    """Gives the network's input of a file's next window after its stages were compared."""
-    stages = frontend.stages(pcm)
-    check.take(file, next(windows), stages)
-    found: NDArray[np.int8] = stages[-1][1]
-    return found
-
-
 def _stage_check(session: SessionResult, card: Card) -> StageCheck:
     originals = {file.name: file.original for file in card.files}
     return StageCheck(replace(stage, file=originals.get(stage.file, stage.file)) for stage in session.stages)
-
-
-def _told(windows: Iterator[HostWindow], total: int, progress: Progress) -> Iterator[HostWindow]:
-    for done, window in enumerate(windows, 1):
-        yield window
-        progress.advance(done, total)
 
 
 def _predictions(session: SessionResult, card: Card) -> tuple[Prediction, ...]:

@@ -24,7 +24,7 @@ COMMANDS = {
     "monitor": ("monitor", "Read a board over its serial line: show, save and count everything."),
     "st-validate": ("st_validate", "Show and judge the validate report of ST Edge AI."),
     "deploy": ("deploy", "All of it: convert, validate, generate, build, run."),
-    "compare": ("compare", "Show what one bundle changes against another."),
+    "compare": ("compare", "Compare two bundles, or a readback of a board with the host."),
     "model": ("model", "Build or summarise a model of the DS-CNN family."),
 }
 

@@ -135,7 +135,9 @@ def plan_tensors(prologue: Prologue) -> tuple[dict[int, int], dict[int, int], in
         for b, tensors in members.items()
     ]
     buffers += [
-        Buffer((), aligned(n * _FLOAT_BYTES), i, i) for i, step in enumerate(prologue.steps) if (n := scratch_floats(step))
+        Buffer((), aligned(n * _FLOAT_BYTES), i, i)
+        for i, step in enumerate(prologue.steps)
+        if (n := scratch_floats(step))
     ]
     packing = pack(buffers)
     offsets = {tensor: buffer.offset for buffer in packing.buffers for tensor in buffer.tensors}
@@ -147,4 +149,3 @@ def _may_take_over(prologue: Prologue, step: Step, index: int, last: Mapping[int
     source = step.inputs[0]
     whole = prologue.sizes[source] == prologue.sizes[step.output] == step.elements
     return whole and last[source] == index and source not in step.inputs[1:]
-

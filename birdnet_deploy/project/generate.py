@@ -118,8 +118,8 @@ def generate_project(
     """Writes a whole firmware project for ``target`` into the folder ``staging``.
 
     ``network``, ``prologue`` (where the bundle has one) and ``frontend_files`` (name -> text) are what codegen made of
-    the bundle's network, prologue and config; ``memory_plan`` is ``codegen.memory_plan``'s account of the network, which
-    places it in the board's memories.
+    the bundle's network, prologue and config; ``memory_plan`` is ``codegen.memory_plan``'s account of the network,
+    which places it in the board's memories.
 
     Raises: UsageError (exit 2) for an unknown target or ``top_k``; LabelsError, ModelError (exit 3) where
     labels, config and network do not fit each other.

@@ -91,8 +91,14 @@ def host_windows(
         yield HostWindow(name, number, start, outputs[0])
 
 
-def compare_windows(expected: Iterable[HostWindow], device: Iterable[DeviceWindow]) -> Comparison:
-    """Gives the verdict; a window that the device sent more than once is exact only if every copy is."""
+def compare_windows(
+    expected: Iterable[HostWindow], device: Iterable[DeviceWindow],
+    on_pair: Callable[[HostWindow, Int8], None] = lambda host, outputs: None,
+) -> Comparison:  # fmt: skip
+    """Gives the verdict; a window that the device sent more than once is exact only if every copy is.
+
+    ``on_pair`` is told each window that came, once, with the copy that is farthest from the host's outputs.
+    """
     came: dict[tuple[str, int, int], list[Int8]] = defaultdict(list)
     for record in device:
         came[record.file, record.win, record.start].append(record.outputs)
@@ -105,7 +111,9 @@ def compare_windows(expected: Iterable[HostWindow], device: Iterable[DeviceWindo
         if not copies:
             missing.append(key)
             continue
-        distances = np.abs(np.stack(copies).astype(np.int16) - host.outputs.astype(np.int16)).max(axis=0)
+        apart = np.abs(np.stack(copies).astype(np.int16) - host.outputs.astype(np.int16))
+        on_pair(host, copies[int(apart.max(axis=1).argmax())])
+        distances = apart.max(axis=0)
         if distances.any():
             values, max_lsb = int(np.count_nonzero(distances)), int(distances.max())
             differences.append(Difference(host.file, host.win, host.start, values, max_lsb))

@@ -60,12 +60,16 @@ class StageDifference:
 
 @dataclass(frozen=True)
 class StageComparison:
-    """The verdict over the stages of all windows; ``missing`` counts stages that did not come."""
+    """The verdict over the stages of all windows; ``missing`` counts stages that did not come.
+
+    ``equal_windows`` are the (file, window) all of whose stages came and agree.
+    """
 
     compared: int
     equal: int
     missing: int
     differences: tuple[StageDifference, ...]
+    equal_windows: tuple[tuple[str, int], ...] = ()
 
     @property
     def first(self) -> str | None:
@@ -88,19 +92,26 @@ class StageComparison:
 
 
 class StageCheck:
-    """Takes the host's stages window by window and holds the device's against them."""
+    """Takes the host's stages window by window and holds the device's against them.
 
-    def __init__(self, device: Iterable[DeviceStage]) -> None:
+    With ``partial`` windows of which no stage came are passed over; else their stages are missing.
+    """
+
+    def __init__(self, device: Iterable[DeviceStage], *, partial: bool = False) -> None:
+        self._partial = partial
         self._came: dict[tuple[str, int], dict[str, DeviceStage]] = defaultdict(dict)
         for stage in device:
             self._came[stage.file, stage.win][stage.name] = stage
         self._compared = self._equal = self._missing = 0
+        self._agree: list[tuple[str, int]] = []
         self._differences: list[tuple[int, StageDifference]] = []
 
     def take(self, file: str, win: int, stages: Sequence[tuple[str, NDArray[Any]]]) -> None:
         """Compares the stages of one window, given in the order of the data."""
         came = self._came.get((file, win), {})
-        found = False
+        if self._partial and not came:
+            return
+        found, equal = False, self._equal
         for place, (name, values) in enumerate(stages):
             self._compared += 1
             device = came.get(name)
@@ -112,11 +123,14 @@ class StageCheck:
                 found = True
             else:
                 self._equal += 1
+        if self._equal - equal == len(stages):
+            self._agree.append((file, win))
 
     def result(self) -> StageComparison:
         """Gives the verdict over what was taken; the earliest stage stands first."""
         ranked = sorted(self._differences, key=lambda pair: pair[0])
-        return StageComparison(self._compared, self._equal, self._missing, tuple(found for _, found in ranked))
+        differences = tuple(found for _, found in ranked)
+        return StageComparison(self._compared, self._equal, self._missing, differences, tuple(self._agree))
 
 
 def _difference(host: NDArray[Any], device: DeviceStage) -> str:

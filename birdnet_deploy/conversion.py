@@ -118,6 +118,7 @@ def convert_windows(
         calibration = conversion.hold("calibration", features_of_windows(windows.calibration.pcm, source.config))
         evaluation = conversion.hold("evaluation", features_of_windows(windows.evaluation.pcm, source.config))
         files = [ref.file for ref in windows.calibration.refs]
+        windows = windows.held(conversion.hold)
         try:
             quantized = conversion.finish(calibration, evaluation, files=files)
         except GatesNotMet as error:

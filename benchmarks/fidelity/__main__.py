@@ -71,7 +71,7 @@ def load(folder: Path, source: SourceModel) -> Windows:
         samples = read_pcm16(path, config.sample_rate)
         for start in window_starts(len(samples), config.window_samples, config.window_samples // 2):
             window = window_at(samples, start, config.window_samples)
-            if np.ptp(window) > 0:
+            if window.max() > window.min():
                 pcm.append(window)
                 files.append(path.relative_to(folder).as_posix())
     return Windows(features_of_windows(np.stack(pcm), config), files)

@@ -224,6 +224,23 @@ def point(name: str, macs: int, cosine: float, **changes: Any) -> FrontierPoint:
     return FrontierPoint(**{**values, **changes})
 
 
+def test_one_recording_chooses_nothing_and_a_forced_method_is_taken(
+    quantized: QuantizedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(convert, "run_worker", run_here)
+    model = settled(audio_frontend="log_mel")
+    source, sound = open_source(save(model, tmp_path, audio_frontend="log_mel")), windows(model, 16, seed=1)
+    alone = quantize_model(source, sound, sound[:2], files=["a.wav"] * 16)
+    assert alone.ranges == {"method": "minmax"} and alone.corrections == () and alone.frontier == ()
+    forced = {
+        method: quantize_model(source, sound, sound[:2], ranges=method) for method in ("minmax", "percentile", "octav")
+    }
+    assert forced["minmax"].tflite == alone.tflite
+    assert len({result.tflite for result in forced.values()}) == 3
+    scales = {method: Int8Interpreter(result.tflite).output_quantization for method, result in forced.items()}
+    assert len(set(scales.values())) == 1  # logits always take min/max
+
+
 def test_auto_leaves_room_for_recordings_unlike_all_others() -> None:
     from birdnet_deploy.quantization.frontier import _safe
 

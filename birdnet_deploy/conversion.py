@@ -60,7 +60,7 @@ def options_of(request: ConvertRequest, settings: Settings) -> QuantizeOptions:
     }
     return QuantizeOptions(
         head=request.head, io=request.io, sample_norm=request.sample_norm, simplify=request.simplify,
-        frontier=is_full(request, settings) and request.simplify, **values,
+        frontier=is_full(request, settings) and request.simplify and values["prologue"] == "none", **values,
     )  # fmt: skip
 
 
@@ -118,6 +118,7 @@ def convert_windows(
         calibration = conversion.hold("calibration", features_of_windows(windows.calibration.pcm, source.config))
         evaluation = conversion.hold("evaluation", features_of_windows(windows.evaluation.pcm, source.config))
         files = [ref.file for ref in windows.calibration.refs]
+        windows = windows.held(conversion.hold)
         try:
             quantized = conversion.finish(calibration, evaluation, files=files)
         except GatesNotMet as error:
@@ -212,8 +213,7 @@ def _layers(quantized: QuantizedModel) -> list[dict[str, Any]]:
     model = quantized.float_tflite
     if model is None:
         return []
-    measured = quantized.evaluation_features if len(quantized.evaluation_features) else quantized.calibration_features
-    windows = spread_windows(measured)
+    windows = spread_windows(quantized.evaluation_features, quantized.calibration_features)
     if quantized.cut is not None and quantized.prologue_tflite is not None:
         read = read_model(model)
         index = next(tensor.index for tensor in read.tensors if tensor.name == quantized.cut.tensor)

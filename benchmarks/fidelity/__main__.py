@@ -13,8 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +70,7 @@ def load(folder: Path, source: SourceModel) -> Windows:
         samples = read_pcm16(path, config.sample_rate)
         for start in window_starts(len(samples), config.window_samples, config.window_samples // 2):
             window = window_at(samples, start, config.window_samples)
-            if np.ptp(window) > 0:
+            if window.max() > window.min():
                 pcm.append(window)
                 files.append(path.relative_to(folder).as_posix())
     return Windows(features_of_windows(np.stack(pcm), config), files)
@@ -85,18 +84,15 @@ def measure(source: SourceModel, windows: Windows, count: int, ways: Sequence[st
     details: dict[str, list[str]] = {way: [] for way in ways}
     for fold in range(int(folds.max()) + 1):
         held, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        for way in ways:
-            started = time.monotonic()
-            quantized, detail = convert(source, windows, rest, held, way)
+        for way, quantized, detail in conversions(source, windows, rest, held, ways):
             outputs = run(quantized, windows.features[held], whole=way != "auto")
-            activation = source.config.output_activation
             if wanted is None:
                 wanted = np.empty((len(windows.files), outputs.shape[1]))
             wanted[held] = activate(quantized.float_outputs, quantized.output_activation)
             scores.setdefault(way, np.empty_like(wanted))[held] = activate(outputs, quantized.output_activation)
-            took = f"{time.monotonic() - started:.0f} s"
             details[way].append(detail)
-            sys.stderr.write(f"fold {fold}: {len(held)} windows, {way}: {detail} ({activation}), {took}\n")
+            now = figures(wanted[held], scores[way][held])
+            sys.stderr.write(f"fold {fold}: {len(held)} windows, {way} ({detail}): {now['cosine_mean']}\n")
     return {
         "model": source.path.name, "windows": len(windows.files), "recordings": len(set(windows.files)),
         "folds": int(folds.max()) + 1,
@@ -104,25 +100,31 @@ def measure(source: SourceModel, windows: Windows, count: int, ways: Sequence[st
     }  # fmt: skip
 
 
-def convert(
-    source: SourceModel, windows: Windows, rest: Any, held: Any, way: str
-) -> tuple[QuantizedModel, str]:  # fmt: skip
-    """Gives the model of one way, calibrated on the windows ``rest``."""
+def conversions(
+    source: SourceModel, windows: Windows, rest: Any, held: Any, ways: Sequence[str]
+) -> Iterator[tuple[str, QuantizedModel, str]]:
+    """Gives each way, its model calibrated on the windows ``rest``, and what was cut; ``auto`` holds ``none`` too."""
     calibration, evaluation = windows.features[rest], windows.features[held]
     files = [windows.files[index] for index in rest]
-    if way == "upstream":
-        return quantize_model(
-            source, calibration, evaluation, files=files, simplify=False, ranges="minmax", io="float32",
-            head="probabilities",
-        ), "as traced"  # fmt: skip
-    if way == "none":
-        return quantize_model(source, calibration, evaluation, files=files), "none"
+
+    def convert(**options: Any) -> QuantizedModel:
+        return quantize_model(source, calibration, evaluation, files=files, **options)
+
+    if "upstream" in ways:
+        yield "upstream", convert(simplify=False, ranges="minmax", io="float32", head="probabilities"), "as traced"
+    if "auto" not in ways:
+        if "none" in ways:
+            yield "none", convert(), "none"
+        return
+    failed = ""
     try:
-        quantized = quantize_model(source, calibration, evaluation, files=files, prologue="auto")
+        quantized = convert(prologue="auto")
     except GatesNotMet as error:
         best = max(error.frontier, key=lambda point: float(point["cosine_mean"]))["name"]
-        return quantize_model(source, calibration, evaluation, files=files, prologue=best), f"{best} (gates not met)"
-    return quantized, "none" if quantized.cut is None else quantized.cut.name
+        quantized, failed = convert(prologue=best), ", gates not met"
+    if "none" in ways:
+        yield "none", quantized, "none"
+    yield "auto", quantized, ("none" if quantized.cut is None else quantized.cut.name) + failed
 
 
 def run(quantized: QuantizedModel, features: Any, *, whole: bool) -> Any:

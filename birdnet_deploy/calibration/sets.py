@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,6 +41,12 @@ class CalibrationSet:
     manifest: Mapping[str, Any]
     warnings: tuple[str, ...]
     synthetic: bool
+
+    def held(self, hold: Callable[[str, NDArray[Any]], NDArray[Any]]) -> CalibrationSet:
+        """Gives the same set with its sound where ``hold(name, array)`` puts it."""
+        calibration = replace(self.calibration, pcm=hold("calibration_pcm", self.calibration.pcm))
+        evaluation = replace(self.evaluation, pcm=hold("evaluation_pcm", self.evaluation.pcm))
+        return replace(self, calibration=calibration, evaluation=evaluation)
 
 
 def no_windows(window: int) -> PcmWindows:

@@ -124,12 +124,14 @@ class Conversion:
         (self._folder / CANCELLED_FILE).touch()
         self._thread.join()
 
-    def hold(self, name: str, features: Floats) -> Floats:
-        """Gives the features of a set, ``calibration`` or ``evaluation``, as a map of the file that the child reads, so
-        that they are in memory once."""
+    def hold(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
+        """Gives an array as a map of a file, so that it need not be in memory while it is not read.
+
+        Under the names ``calibration`` and ``evaluation`` it is the features that the child reads.
+        """
         path = self._folder / f"{name}.npy"
-        np.save(path, features)
-        mapped: Floats = np.load(path, mmap_mode="r")
+        np.save(path, values)
+        mapped: NDArray[Any] = np.load(path, mmap_mode="r")
         return mapped
 
     def finish(self, calibration: Floats, evaluation: Floats, files: Sequence[str] | None = None) -> QuantizedModel:

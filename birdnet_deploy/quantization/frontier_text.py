@@ -61,7 +61,7 @@ def plot_lines(points: Sequence[Point], chosen: str | None = None, gate: float |
     if not points:
         return []
     losses = [max(1.0 - point["cosine_mean"], _LEAST_LOSS) for point in points]
-    most = 10.0 ** math.ceil(math.log10(max(losses)))
+    most = max(10.0 ** math.ceil(math.log10(max(losses))), 10 * _LEAST_LOSS)
     name = max(len(point["name"]) for point in points)
     macs = [_millions(point["cpu_macs"]) for point in points]
     width = max(map(len, macs))

@@ -68,9 +68,13 @@ def layer_figures(
     return sorted(records, key=lambda record: (_rank(record["alone_db"]), record["position"]))
 
 
-def spread_windows(windows: Floats) -> Floats:
-    """Gives ``LAYER_WINDOWS`` windows, evenly spread over all."""
-    few = np.linspace(0, len(windows) - 1, min(LAYER_WINDOWS, len(windows))).astype(int)
+def spread_windows(first: Floats, second: Floats) -> Floats:
+    """Gives ``LAYER_WINDOWS`` windows, evenly spread over the first set; the second fills up where that is too small."""
+    return np.concatenate([_spread(first, LAYER_WINDOWS), _spread(second, LAYER_WINDOWS - len(first))])
+
+
+def _spread(windows: Floats, count: int) -> Floats:
+    few = np.linspace(0, len(windows) - 1, max(0, min(count, len(windows)))).astype(int)
     return np.asarray(windows[few])
 
 

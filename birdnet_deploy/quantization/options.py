@@ -13,6 +13,7 @@ AUTO = "auto"
 NONE = "none"
 AUTO_MIN_COSINE = 0.996
 AUTO_MIN_AGREEMENT = 0.985
+AUTO_ROOM = 1 / 3  # of the cosine that the gate lets go: what `auto` leaves to recordings unlike the calibrating ones
 AUTO_MISSES = 2  # confident windows with another best class that `auto` forgives, however few windows there are
 MAX_CPU_MACS = 3_000_000
 FOLDS = 4

@@ -76,10 +76,11 @@ def prepare(
     counts = options.ranges not in EXTREMES
     graph = Corrected(model, model, gather_statistics(model, windows, judge.folds.tolist(), counts=counts))
     check_moves(read_once(model), graph.statistics, where)
-    if options.ranges != AUTO:
+    if options.ranges != AUTO or judge.count == 1:  # a single recording can hold nothing out
+        method = "minmax" if options.ranges == AUTO else options.ranges
         read = read_once(model)
-        forced = {read.tensors[index].name: options.ranges for index in graph.statistics.tensors}
-        return Prepared(model, model, layers, graph.statistics, forced, {"method": options.ranges}, steps, (), whole)
+        forced = {read.tensors[index].name: method for index in graph.statistics.tensors}
+        return Prepared(model, model, layers, graph.statistics, forced, {"method": method}, steps, (), whole)
     progress.step("choosing ranges on held-out recordings")
     selection = select_ranges(model, windows, graph.statistics, judge)
     if whole is None:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from birdnet_deploy.quantization.judge import Judge, better
+from birdnet_deploy.quantization.integer import quantize_graph
+from birdnet_deploy.quantization.judge import Judge, better, run_int8
 from birdnet_deploy.quantization.ranges import CANDIDATES, Range, ranges_of
 from birdnet_deploy.quantization.statistics import Statistics
 from birdnet_deploy.tflite.cut import articulation_tensors, cut_model
@@ -22,6 +23,9 @@ from birdnet_deploy.tflite.floats import read_once, run_float
 from birdnet_deploy.tflite.model import TfliteModel
 
 Floats = NDArray[np.float32]
+# How much of a window lies near zero differs from recording to recording, as features are scaled by their maximum: of
+# input ranges that lose as good as the same, the one with the finer steps errs on the safe side.
+FINER_WITHIN = 1.2
 NEGLIGIBLE = 5e-4  # of the mean cosine: a tensor that costs less takes min/max
 MOVES = (
     "PAD", "TRANSPOSE", "RESHAPE", "STRIDED_SLICE", "SLICE", "SQUEEZE", "EXPAND_DIMS", "MAX_POOL_2D",
@@ -55,6 +59,48 @@ def select_ranges(
     return Selection({record["tensor"]: record["method"] for record in records}, tuple(records))
 
 
+def select_rest(model: bytes, windows: Floats, statistics: Statistics, judge: Judge, selection: Selection) -> Selection:
+    """Gives the selection with one method for all tensors that something passes by (the branches of additions).
+
+    They are judged together, in int8, behind the last group that costs something itself.
+
+    Raises: Unsupported where ai-edge-quantizer refuses that part.
+    """
+    read = read_once(model)
+    known, sources = set(selection.methods), move_sources(read)
+    rest = [
+        read.tensors[index].name
+        for index in statistics.tensors
+        if read.tensors[index].name not in known and index not in sources and index not in read.outputs
+    ]
+    costly = [record["tensor"] for record in selection.evidence if len(record["cosine_lost_alone"]) > 1]
+    if not rest:
+        return selection
+    start = next((tensor.index for tensor in read.tensors if costly and tensor.name == costly[-1]), read.inputs[0])
+    inside = start not in read.inputs
+    values = run_float(cut_model(model, read.inputs, (start,)), windows) if inside else windows
+    behind = cut_model(model, (start,), read.outputs) if inside else model
+
+    def outputs(method: str) -> Floats:
+        methods = {**selection.methods, **dict.fromkeys(rest, method)}
+
+        def of_fold(fold: int, rows: NDArray[np.int64]) -> Floats:
+            spans = ranges_of(read, statistics, methods, without=judge.left_out(fold))
+            return run_int8(quantize_graph(behind, spans), values[rows])
+
+        return judge.held_out(of_fold)
+
+    best, plain = "minmax", outputs("minmax")
+    losses = {best: round(judge.loss(plain), _DIGITS)}
+    for method in CANDIDATES[1:]:
+        found = outputs(method)
+        losses[method] = round(judge.loss(found), _DIGITS)
+        if losses[method] < losses[best] and better(judge, found, plain):
+            best = method
+    record = {"tensor": f"{len(rest)} in branches", "method": best, "cosine_lost_alone": losses}
+    return Selection({**selection.methods, **dict.fromkeys(rest, best)}, (*selection.evidence, record))
+
+
 def move_sources(model: TfliteModel) -> Mapping[int, int]:
     """Gives, for each tensor that only moves another's values, the tensor that they come from."""
     sources: dict[int, int] = {}
@@ -67,27 +113,50 @@ def move_sources(model: TfliteModel) -> Mapping[int, int]:
 def _select(
     model: bytes, read: TfliteModel, index: int, windows: Floats, statistics: Statistics, judge: Judge
 ) -> dict[str, Any]:
-    name = read.tensors[index].name
-    values = windows if index in read.inputs else run_float(cut_model(model, read.inputs, (index,)), windows)
-    rest = model if index in read.inputs else cut_model(model, (index,), read.outputs)
-
-    def rounded(method: str) -> Floats:
-        held_out = np.empty_like(values)
-        for fold in range(judge.count):
-            rows = judge.rows(fold)
-            span = ranges_of(read, statistics, {name: method}, without=judge.left_out(fold), only=(index,))[name]
-            held_out[rows] = round_to_int8(values[rows], span)
-        return run_float(rest, held_out)
-
-    best, plain = "minmax", rounded("minmax")
-    losses = {best: round(judge.loss(plain), _DIGITS)}
-    if losses[best] > NEGLIGIBLE:
+    alone = Alone(model, index, windows, statistics, judge)
+    plain = alone.outputs("minmax")
+    losses = {"minmax": judge.loss(plain)}
+    agreed = ["minmax"]
+    if losses["minmax"] > NEGLIGIBLE:
         for method in CANDIDATES[1:]:
-            found = rounded(method)
-            losses[method] = round(judge.loss(found), _DIGITS)
-            if losses[method] < losses[best] and better(judge, found, plain):
-                best = method
-    return {"tensor": name, "method": best, "cosine_lost_alone": losses}
+            found = alone.outputs(method)
+            losses[method] = judge.loss(found)
+            if better(judge, found, plain):
+                agreed.append(method)
+    best = min(agreed, key=lambda method: losses[method])
+    if index in read.inputs:
+        near = [method for method in agreed if losses[method] <= FINER_WITHIN * losses[best]]
+        best = min(near, key=alone.span)
+    rounded = {method: round(loss, _DIGITS) for method, loss in losses.items()}
+    return {"tensor": read.tensors[index].name, "method": best, "cosine_lost_alone": rounded}
+
+
+class Alone:
+    """The float model with one tensor rounded to int8, its range from the folds that do not hold the window out."""
+
+    def __init__(self, model: bytes, index: int, windows: Floats, statistics: Statistics, judge: Judge) -> None:
+        self._read, self._index, self._statistics, self._judge = read_once(model), index, statistics, judge
+        inside = index not in self._read.inputs
+        self._values = run_float(cut_model(model, self._read.inputs, (index,)), windows) if inside else windows
+        self._rest = cut_model(model, (index,), self._read.outputs) if inside else model
+
+    def outputs(self, method: str) -> Floats:
+        """Gives the outputs of all windows."""
+        rounded = np.empty_like(self._values)
+        for fold in range(self._judge.count):
+            rows = self._judge.rows(fold)
+            rounded[rows] = round_to_int8(self._values[rows], self._range(method, self._judge.left_out(fold)))
+        return run_float(self._rest, rounded)
+
+    def span(self, method: str) -> float:
+        """Gives the width of the range over all folds."""
+        low, high = self._range(method, None)
+        return high - low
+
+    def _range(self, method: str, without: int | None) -> Range:
+        name = self._read.tensors[self._index].name
+        only = (self._index,)
+        return ranges_of(self._read, self._statistics, {name: method}, without=without, only=only)[name]
 
 
 def round_to_int8(values: Floats, span: Range) -> Floats:

@@ -9,6 +9,7 @@ catches both.
 from __future__ import annotations
 
 import json
+import mmap
 import sys
 import time
 from collections.abc import Iterator
@@ -168,7 +169,15 @@ def forward(traced: Any, windows: Floats) -> Floats:
         part = windows[start : start + BATCH]
         batch[: len(part)] = part
         rows.append(traced(tf.constant(batch)).numpy()[: len(part)])
+        _let_go(windows)
     return np.concatenate(rows)
+
+
+def _let_go(windows: Floats) -> None:
+    """Takes the pages of mapped features out of this process; they come back when they are read again."""
+    pages = getattr(windows, "_mmap", None)
+    if pages is not None and hasattr(mmap, "MADV_DONTNEED"):
+        pages.madvise(mmap.MADV_DONTNEED)
 
 
 def _converter(function: Any, shape: tuple[int, ...]) -> Any:

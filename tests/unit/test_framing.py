@@ -280,7 +280,7 @@ def test_the_examples_of_the_document_are_whole_records() -> None:
     events = parse(document.read_bytes())
     records = [event for event in events if isinstance(event, Record)]
     assert [(record.seq, record.data["t"]) for record in records] == [
-        (0, "hello"), (1, "inf"), (2, "err"), (3, "bye"), (2, "fault"),
+        (0, "hello"), (1, "inf"), (2, "err"), (3, "bye"), (1, "stage"), (2, "fault"),
         (17, "ping"), (18, "run"), (19, "window"), (20, "window"),
     ]  # fmt: skip
     assert damage(events) == []

@@ -169,8 +169,11 @@ def test_graphs_that_differ_are_matched_as_far_as_they_are_alike_then_by_name(ma
 
 
 def test_windows_are_spread_over_all() -> None:
-    assert spread_windows(np.arange(100.0, dtype=np.float32)).tolist()[::31] == [0.0, 99.0]
-    assert len(spread_windows(np.zeros((3, 2), np.float32))) == 3
+    many, few = np.arange(100.0, dtype=np.float32), np.array([-1.0, -2.0], np.float32)
+    assert spread_windows(many, few).tolist()[::31] == [0.0, 99.0]
+    filled = spread_windows(few, many)
+    assert filled.tolist()[:3] == [-1.0, -2.0, 0.0] and len(filled) == 32 and filled[-1] == 99.0
+    assert spread_windows(few, few[:0]).tolist() == [-1.0, -2.0]
 
 
 @pytest.mark.shared
@@ -184,6 +187,6 @@ def test_the_checkpoint_loses_most_in_front(shared: Path) -> None:
     features = features_of_windows(sets.calibration.pcm, source.config)
     quantized = convert.quantize_model(source, features, features[:0], ranges="minmax")
     assert quantized.float_tflite is not None
-    records = layer_figures(quantized.float_tflite, quantized.tflite, spread_windows(features), {})
+    records = layer_figures(quantized.float_tflite, quantized.tflite, spread_windows(features, features[:0]), {})
     worst = [record["tensor"] for record in records[:4]]
     assert any("stem" in name for name in worst) and any("frontend" in name for name in worst)

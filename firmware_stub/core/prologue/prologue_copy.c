@@ -1,10 +1,20 @@
 #include "prologue_copy.h"
 
+#include "prologue_vector.h"
+
+/* The innermost axis; where it is written side by side, four values at once. */
 static void line(const struct prologue_copy *p, const float *input, float *output)
 {
     const int32_t in_step = p->in_step[3];
     const int32_t out_step = p->out_step[3];
-    for (int32_t i = p->count[3]; i > 0; i--, input += in_step, output += out_step) {
+    int32_t left = p->count[3];
+    if (out_step == 1) {
+        const vec4_steps steps = vec4_steps_of(in_step);
+        for (; left >= LANES; left -= LANES, input += LANES * in_step, output += LANES) {
+            vec4_store(output, vec4_gather(input, steps));
+        }
+    }
+    for (; left > 0; left--, input += in_step, output += out_step) {
         *output = *input;
     }
 }

@@ -14,7 +14,7 @@ _HEADERS = {
 }
 _NEEDS = {
     "nn_conv.c": ("nn_channels.c", "nn_dense.c", "nn_dense_tile.c", "nn_dot.c", "nn_patch.c"),
-    "nn_depthwise.c": ("nn_channels.c", "nn_depthwise_patches.c", "nn_patch.c"),
+    "nn_depthwise.c": ("nn_channels.c", "nn_depthwise_finish.c", "nn_depthwise_patches.c", "nn_patch.c"),
     "nn_div.c": ("nn_reciprocal.c",),
     "nn_pointwise.c": ("nn_channels.c", "nn_dense.c", "nn_dense_tile.c", "nn_dot.c"),
     "nn_softmax.c": ("nn_reciprocal.c",),

@@ -17,7 +17,7 @@ from birdnet_deploy.codegen.steps import Alias, Lowered, Step
 from birdnet_deploy.codegen.unsupported import Unsupported
 from birdnet_deploy.tflite.reader import Tensor
 
-_DIMENSIONS = 5  # of struct nn_copy
+DIMENSIONS = 5  # of struct nn_copy
 
 
 def lower_reshape(node: Node) -> Lowered:
@@ -130,9 +130,9 @@ def _copy(node: Node, source: Tensor, numbers: NDArray[Any], places: NDArray[Any
             dims[-1] = (dims[-1][0] * size, step_in, step_out)
         else:
             dims.append((size, step_in, step_out))
-    if len(dims) > _DIMENSIONS:
+    if len(dims) > DIMENSIONS:
         raise Unsupported(f"moves values along {len(dims)} dimensions")
-    dims = [(1, 0, 0)] * (_DIMENSIONS - len(dims)) + (dims or [])
+    dims = [(1, 0, 0)] * (DIMENSIONS - len(dims)) + (dims or [])
     sizes, ins, outs = zip(*dims, strict=True)
     fields = (
         ("size", sizes), ("input_step", ins), ("output_step", outs),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from birdnet_deploy.codegen.arena import Arena, plan_arena
+from birdnet_deploy.codegen.compose_moves import compose_moves
 from birdnet_deploy.codegen.graph import Affine, affine_of, read_graph
 from birdnet_deploy.codegen.kernels import header_of, sources_of
 from birdnet_deploy.codegen.lower import Program, lower
@@ -75,8 +76,7 @@ def generate_network(model: TfliteModel) -> GeneratedNetwork:
     listed all at once.
     """
     graph = read_graph(model)
-    program = lower(graph)
-    arena = plan_arena(program)
+    program, arena = _planned_program(lower(graph))
     constants = _Constants(program)
     context = _context(program, arena, constants)
     names = ("network.c", "network_weights.c", "network_weights.h")
@@ -96,6 +96,14 @@ def generate_network(model: TfliteModel) -> GeneratedNetwork:
         constants=_used(program, constants),
         tensor_names={tensor: model.tensors[tensor].name for buffer in arena.buffers for tensor in buffer.tensors},
     )
+
+
+def _planned_program(program: Program) -> tuple[Program, Arena]:
+    """Gives the program with composed moves and its arena, or as it is where that takes less memory."""
+    plain = plan_arena(program)
+    composed = compose_moves(program)
+    arena = plan_arena(composed)
+    return (composed, arena) if arena.size_bytes <= plain.size_bytes else (program, plain)
 
 
 def _used(program: Program, constants: _Constants) -> tuple[ConstantArray, ...]:

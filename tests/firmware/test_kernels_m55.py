@@ -21,8 +21,8 @@ SCALAR_M55 = replace(
 )
 # Families whose kernels have a Helium form with several ways through it: more of them.
 MANY = {
-    "conv", "depthwise", "wide_conv", "wide_depthwise", "wide_sum", "add", "sub", "mul", "chain", "fully_connected",
-    "mean", "transpose",
+    "conv", "depthwise", "wide_conv", "wide_depthwise", "wide_sum", "halves", "add", "sub", "mul", "chain",
+    "fully_connected", "mean", "transpose",
 }  # fmt: skip
 
 

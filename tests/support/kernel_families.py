@@ -11,6 +11,7 @@ from tests.support import kernel_cases_more as more
 from tests.support.kernel_cases import Case
 from tests.support.kernel_chains import chain
 from tests.support.kernel_graphs import random_graph
+from tests.support.kernel_halves import halves
 
 FAMILIES: dict[str, tuple[Callable[[Generator], Case], int]] = {
     "conv": (cases.conv, 40),
@@ -18,6 +19,7 @@ FAMILIES: dict[str, tuple[Callable[[Generator], Case], int]] = {
     "wide_conv": (cases.wide_conv, 12),
     "wide_depthwise": (cases.wide_depthwise, 16),
     "wide_sum": (cases.wide_sum, 16),
+    "halves": (halves, 40),
     "fully_connected": (cases.fully_connected, 24),
     **{name.lower(): (cases.binary(name), 22) for name in ("ADD", "SUB", "MUL", "DIV")},
     **{name.lower(): (cases.binary(name), 8) for name in ("MAXIMUM", "MINIMUM")},

@@ -58,8 +58,8 @@ def test_a_chain_of_elementwise_operators_needs_one_tensor() -> None:
 
 def test_an_operand_that_is_read_later_is_not_overwritten() -> None:
     build = ModelBuilder()
-    source, first, output = _image(build), _image(build), _image(build)
-    build.operator("RELU", [source], first)
+    source, first, output = _image(build), build.tensor(SHAPE, 1 / 256, -128), _image(build)
+    build.operator("SOFTMAX", [source], first, beta=1.0)
     build.operator("MUL", [source, first], output)
     arena = _plan(build, source, output)
     assert arena.places[first] != arena.places[source]
@@ -129,9 +129,10 @@ def test_random_graphs_get_the_optimum_of_the_rules(seed: int) -> None:
 
 def test_the_bound_counts_an_output_and_the_operand_it_may_take_over_once() -> None:
     build = ModelBuilder()
-    source, first, second, output = (_image(build) for _ in range(4))
-    build.operator("RELU", [source], first)
-    build.operator("RELU6", [source], second)
+    source, output = _image(build), _image(build)
+    first, second = (build.tensor(SHAPE, 1 / 256, -128) for _ in range(2))
+    build.operator("SOFTMAX", [source], first, beta=1.0)
+    build.operator("SOFTMAX", [source], second, beta=0.5)
     build.operator("ADD", [first, second], output)
     arena = _plan(build, source, output)
     scratch = sum(b.size_bytes for b in arena.buffers if not b.tensors)

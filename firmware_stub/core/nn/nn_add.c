@@ -34,8 +34,8 @@ enum { AT_ONCE = 16 };
             "vqmovnb.s16 %q0, %q0\n"                                                                                   \
             "vqmovnt.s16 %q0, q1\n"                                                                                    \
             : "=&w"(values)                                                                                            \
-            : [wide] "r"(wide), [narrow] "r"(narrow), [table] "r"(sum->narrow), [factor] "r"(p->wide_factor),           \
-              [multiplier] "r"(p->multiplier), [shift] "r"(p->shift), [offset] "r"(p->output.offset), [at0] "w"(at0),   \
+            : [wide] "r"(wide), [narrow] "r"(narrow), [table] "r"(sum->narrow), [factor] "r"(p->wide_factor),          \
+              [multiplier] "r"(p->multiplier), [shift] "r"(p->shift), [offset] "r"(p->output.offset), [at0] "w"(at0),  \
               [at1] "w"(at1), [at2] "w"(at2), [at3] "w"(at3)                                                           \
             : "q1", "q2", "q3", "memory")
 #define TURNS for (int32_t i = turns; i > 0; i--, wide += AT_ONCE, narrow += AT_ONCE, output += AT_ONCE)

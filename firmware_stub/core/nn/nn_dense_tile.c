@@ -21,8 +21,8 @@ static inline int16x8_t narrow(int32x4_t first, int32x4_t second)
     return vqmovntq_s32(vqmovnbq_s32(vreinterpretq_s16_s32(first), first), second);
 }
 
-/* The usual case, every shift to the right: what leaves int16 ends at the same bound as in int32. In assembler, as gcc 12
- * copies vectors before it narrows them. %q1, %q2: the sums of the first and the second column. */
+/* The usual case, every shift to the right: what leaves int16 ends at the same bound as in int32. In assembler, as gcc
+ * 12 copies vectors before it narrows them. %q1, %q2: the sums of the first and the second column. */
 #define SCALED                                                                                                         \
     "vldrw.u32 %q1, [%0], #32\n"                                                                                       \
     "vldrw.u32 %q2, [%0, #-16]\n"                                                                                      \

@@ -13,9 +13,9 @@
 enum { NN_DEPTHWISE_BLOCK = 16 };
 
 /* How the Helium form goes about it. One channel of a part of the image is copied to scratch, `pitch` bytes a row. A
- * vector of 16 values of it, a patch, holds what `rows` by `columns` outputs see: 2 by 2, 1 by 2 or 1 by 1. A part of the
- * image gives up to `part_rows` (a multiple of `rows`) by `part_columns` outputs, NN_DEPTHWISE_SUMS at most with columns
- * rounded up to 8. `rows` is 0 where no vector holds a patch: the scalar form computes it. */
+ * vector of 16 values of it, a patch, holds what `rows` by `columns` outputs see: 2 by 2, 1 by 2 or 1 by 1. A part of
+ * the image gives up to `part_rows` (a multiple of `rows`) by `part_columns` outputs, NN_DEPTHWISE_SUMS at most with
+ * columns rounded up to 8. `rows` is 0 where no vector holds a patch: the scalar form computes it. */
 struct nn_patches {
     int32_t rows;
     int32_t columns;

@@ -1,14 +1,16 @@
 /* The Helium form of nn_depthwise.h.
  *
- * A gather of 16 bytes loads a patch: what up to four neighbouring outputs of one channel see. One instruction multiplies
- * it by a filter and adds up; each of the outputs has the filter in a vector of its own, with zeros around it. */
+ * A gather of 16 bytes loads a patch: what up to four neighbouring outputs of one channel see. One instruction
+ * multiplies it by a filter and adds up; each of the outputs has the filter in a vector of its own, with zeros around
+ * it. */
 #include "nn_depthwise.h"
+#include "nn_depthwise_finish.h"
 
 #if NN_HELIUM
 
 enum {
     LANES = 16,
-    AT_ONCE = 8, /* outputs of a row that are requantized together */
+    AT_ONCE = NN_DEPTHWISE_AT_ONCE,
     MOST = 4,    /* outputs of a patch */
 };
 
@@ -45,13 +47,13 @@ struct dots {
 
 #pragma GCC diagnostic ignored "-Wunused-parameter" /* functions in assembler find them in registers */
 
-/* struct dots is read in order. */
+/* struct dots is read in order: tile r1, group step r3, groups r5, patches r7, sums r9, weights r11, patch step r12. */
 #define BEGIN                                                                                                          \
     "push {r4-r11, lr}\n"                                                                                              \
     "vpush {d8-d15}\n"                                                                                                 \
     "ldm r0, {r1, r3, r5, r7, r9, r11}\n"                                                                              \
     "ldrd r2, r4, [r0, #24]\n"                                                                                         \
-    "ldr r12, [r0, #32]\n" /* tile r1, group step r3, groups r5, patches r7, sums r9, weights r11, patch step r12 */     \
+    "ldr r12, [r0, #32]\n"                                                                                             \
     "vldrb.u8 q7, [r2]\n"
 #define FILTER(to) "vldrb.u8 q6, [r4], #16\nvldrb.u8 " to ", [r11, q6]\n"
 #define NEXT(to, from) "vadd.i8 " to ", " from ", r12\n"
@@ -111,172 +113,27 @@ __attribute__((naked)) static void dots_1x1(const struct dots *dots)
                                      "stmia r9!, {r0, r2, r4, r6}\n") END);
 }
 
-/* One channel's way back to int8. */
-struct channel {
-    int32_t bias;
-    int32_t multiplier;
-    int32_t shift;
-    const struct nn_output *output;
-};
-
-/* Any shift, one value after the other. `index` is that of an output in a group of rows: its place among the sums. */
-static void finish_any(const struct channel *channel, const struct nn_patches *patches, const int32_t *sums,
-                       int32_t rows, int32_t columns, int8_t *output, int32_t pixel_bytes, int32_t row_bytes)
-{
-    for (int32_t y = 0; y < rows; y++)
-        for (int32_t x = 0; x < columns; x++) {
-            const int32_t patch = x / patches->columns;
-            const int32_t index = (patch * patches->rows + y) * patches->columns + x % patches->columns;
-            const int32_t sum = nn_wrapping_add(sums[index], channel->bias);
-            output[y * row_bytes + x * pixel_bytes] =
-                nn_finish(nn_requantize(sum, channel->multiplier, channel->shift), channel->output);
-        }
-}
-
-/* Every shift to the right: eight outputs of a row, %q0 and %q1 having those of even and of odd columns. */
-#define SCALED(q, sign)                                                                                                \
-    "vadd.i32 " q ", " q ", %[bias]\n"                                                                                 \
-    "vqrdmulh.s32 " q ", " q ", %[multiplier]\n" sign(q) "vrshl.s32 " q ", %[shift]\n"
-#define DOWN(q) "vshr.s32 q4, " q ", #31\nvadd.i32 " q ", " q ", q4\n"
-#define NOT_DOWN(q)
-#define NARROWED(even, odd)                                                                                            \
-    "vqmovnb.s32 " even ", " even "\n"                                                                                 \
-    "vqmovnt.s32 " even ", " odd "\n"                                                                                  \
-    "vqadd.s16 " even ", " even ", %[offset]\n"                                                                        \
-    "vmax.s16 " even ", " even ", %q[least]\n"                                                                         \
-    "vmin.s16 " even ", " even ", %q[largest]\n"
-#define OPERANDS                                                                                                       \
-    [bias] "r"(channel->bias), [multiplier] "r"(channel->multiplier), [shift] "r"(channel->shift),                     \
-        [offset] "r"(offset), [least] "w"(least), [largest] "w"(largest), [places] "w"(places)
-
-#define ROW(sign)                                                                                                      \
-    "vld20.32 {q0, q1}, [%[sums]]\n"                                                                                   \
-    "vld21.32 {q0, q1}, [%[sums]]!\n" SCALED("q0", sign) SCALED("q1", sign) NARROWED("q0", "q1")
-#define TWO_ROWS(sign)                                                                                                 \
-    "vld40.32 {q0, q1, q2, q3}, [%[sums]]\n"                                                                           \
-    "vld41.32 {q0, q1, q2, q3}, [%[sums]]\n"                                                                           \
-    "vld42.32 {q0, q1, q2, q3}, [%[sums]]\n"                                                                           \
-    "vld43.32 {q0, q1, q2, q3}, [%[sums]]!\n" SCALED("q0", sign) SCALED("q1", sign) SCALED("q2", sign)                 \
-        SCALED("q3", sign) NARROWED("q0", "q1") NARROWED("q2", "q3")
-
-/* Whole turns of eight outputs a row, then what is left of it. */
-#define TURNS(scaled)                                                                                                  \
-    __asm__ volatile("wls lr, %[turns], 2f\n"                                                                          \
-                     "1:\n" scaled "vstrb.16 q0, [%[row], %q[places]]\n"                                               \
-                     "add %[row], %[row], %[step]\n"                                                                   \
-                     "le lr, 1b\n"                                                                                     \
-                     "2:\n"                                                                                            \
-                     : [sums] "+r"(sums), [row] "+r"(to)                                                               \
-                     : OPERANDS, [turns] "r"(turns), [step] "r"(step)                                                   \
-                     : "lr", "q0", "q1", "q4", "memory")
-#define REST(scaled)                                                                                                   \
-    __asm__ volatile("vctp.16 %[rest]\n" scaled "vpst\n"                                                               \
-                     "vstrbt.16 q0, [%[row], %q[places]]\n"                                                            \
-                     : [sums] "+r"(sums)                                                                              \
-                     : OPERANDS, [row] "r"(to), [rest] "r"(rest)                                                       \
-                     : "q0", "q1", "q4", "memory")
-#define TWO_TURNS(scaled)                                                                                              \
-    __asm__ volatile("wls lr, %[turns], 2f\n"                                                                          \
-                     "1:\n" scaled "vstrb.16 q2, [%[below], %q[places]]\n"                                             \
-                     "vstrb.16 q0, [%[row], %q[places]]\n"                                                             \
-                     "add %[below], %[below], %[step]\n"                                                               \
-                     "add %[row], %[row], %[step]\n"                                                                   \
-                     "le lr, 1b\n"                                                                                     \
-                     "2:\n"                                                                                            \
-                     : [sums] "+r"(sums), [row] "+r"(to), [below] "+r"(below)                                          \
-                     : OPERANDS, [turns] "r"(turns), [step] "r"(step)                                                   \
-                     : "lr", "q0", "q1", "q2", "q3", "q4", "memory")
-#define TWO_REST(scaled)                                                                                               \
-    __asm__ volatile("vctp.16 %[rest]\n" scaled "vpstt\n"                                                              \
-                     "vstrbt.16 q2, [%[below], %q[places]]\n"                                                          \
-                     "vstrbt.16 q0, [%[row], %q[places]]\n"                                                            \
-                     : [sums] "+r"(sums)                                                                              \
-                     : OPERANDS, [row] "r"(to), [below] "r"(below), [rest] "r"(rest)                                   \
-                     : "q0", "q1", "q2", "q3", "q4", "memory")
-
-struct rows {
-    const int32_t *sums;
-    int8_t *output;
-    int32_t columns;
-    int32_t groups;
-    int32_t row_bytes;
-    int32_t pixel_bytes;
-    bool two; /* rows a group */
-    bool last_is_one;
-};
-
-/* Where the last group of two rows has one only, its second row goes where its first one goes after it. */
-static void finish_rows(const struct channel *channel, const struct rows *rows)
-{
-    const int32_t offset = channel->output->offset;
-    const int16x8_t least = vdupq_n_s16((int16_t)channel->output->minimum);
-    const int16x8_t largest = vdupq_n_s16((int16_t)channel->output->maximum);
-    const uint16x8_t places = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)rows->pixel_bytes);
-    const bool away = !nn_helium_ends_at_zero(channel->output);
-    const int32_t step = AT_ONCE * rows->pixel_bytes;
-    const int32_t turns = rows->columns / AT_ONCE;
-    const int32_t rest = rows->columns % AT_ONCE;
-    const int32_t *sums = rows->sums;
-    int8_t *row = rows->output;
-    for (int32_t group = rows->groups; group > 0; group--) {
-        int8_t *to = row;
-        if (rows->two) {
-            int8_t *below = group == 1 && rows->last_is_one ? row : row + rows->row_bytes;
-            if (away)
-                TWO_TURNS(TWO_ROWS(DOWN));
-            else
-                TWO_TURNS(TWO_ROWS(NOT_DOWN));
-            if (rest != 0 && away)
-                TWO_REST(TWO_ROWS(DOWN));
-            else if (rest != 0)
-                TWO_REST(TWO_ROWS(NOT_DOWN));
-            row += 2 * rows->row_bytes;
-        } else {
-            if (away)
-                TURNS(ROW(DOWN));
-            else
-                TURNS(ROW(NOT_DOWN));
-            if (rest != 0 && away)
-                REST(ROW(DOWN));
-            else if (rest != 0)
-                REST(ROW(NOT_DOWN));
-            row += rows->row_bytes;
-        }
-    }
-}
-
-static void finish(const struct plan *plan, const struct part *part, int32_t channel_index, const int32_t *sums,
+static void finish(const struct plan *plan, const struct part *part, int32_t channel, const int32_t *sums,
                    int8_t *output)
 {
     const struct nn_depthwise *const p = plan->p;
-    const struct nn_patches *const patches = &p->patches;
-    const struct channel channel = {
-        .bias = p->channels.bias[channel_index],
-        .multiplier = p->channels.multiplier[channel_index],
-        .shift = p->channels.shift[channel_index],
-        .output = &p->channels.output,
-    };
     const int32_t pixel_bytes = p->depth * p->filters;
-    const struct rows rows = {
+    const struct nn_patch_sums patch_sums = {
         .sums = sums,
-        .output = output,
+        .rows = part->rows,
         .columns = part->columns,
-        .groups = part->groups,
+        .patches = part->patches,
+        .patch_rows = p->patches.rows,
+        .patch_columns = p->patches.columns,
+        .bias = p->channels.bias[channel],
+        .multiplier = p->channels.multiplier[channel],
+        .shift = p->channels.shift[channel],
+        .range = &p->channels.output,
+        .output = output,
         .row_bytes = p->window.output_width * pixel_bytes,
         .pixel_bytes = pixel_bytes,
-        .two = patches->rows == 2,
-        .last_is_one = part->rows % patches->rows != 0,
     };
-    if (p->channels.shifts_right) {
-        finish_rows(&channel, &rows);
-    } else {
-        const int32_t group_sums = part->patches * patches->rows * patches->columns;
-        for (int32_t y = 0; y < part->rows; y += patches->rows, sums += group_sums) {
-            const int32_t left = part->rows - y;
-            finish_any(&channel, patches, sums, left < patches->rows ? left : patches->rows, part->columns,
-                       output + y * rows.row_bytes, pixel_bytes, rows.row_bytes);
-        }
-    }
+    nn_depthwise_finish(&patch_sums, p->channels.shifts_right);
 }
 
 /* Copies `count` values that are `step` bytes apart. */
@@ -302,15 +159,22 @@ struct inside {
     int32_t place; /* in the tile */
 };
 
+static int32_t reach(int32_t taps, int32_t dilation)
+{
+    return (taps - 1) * dilation + 1;
+}
+
 static struct inside inside_of(const struct nn_depthwise *p, const struct part *part)
 {
     const struct nn_window *const window = &p->window;
     const int32_t top = part->top * window->stride_height - window->pad_top;
     const int32_t left = part->left * window->stride_width - window->pad_left;
-    const int32_t reach_y = (part->rows - 1) * window->stride_height + (window->filter_height - 1) * window->dilation_height;
-    const int32_t reach_x = (part->columns - 1) * window->stride_width + (window->filter_width - 1) * window->dilation_width;
-    const struct nn_span y = nn_inside(top, 1, reach_y + 1, window->input_height);
-    const struct nn_span x = nn_inside(left, 1, reach_x + 1, window->input_width);
+    const int32_t height =
+        (part->rows - 1) * window->stride_height + reach(window->filter_height, window->dilation_height);
+    const int32_t width =
+        (part->columns - 1) * window->stride_width + reach(window->filter_width, window->dilation_width);
+    const struct nn_span y = nn_inside(top, 1, height, window->input_height);
+    const struct nn_span x = nn_inside(left, 1, width, window->input_width);
     const struct inside inside = {top + y.first, y.end - y.first, left + x.first, x.end - x.first,
                                   y.first * p->patches.pitch + x.first};
     return inside;
@@ -397,8 +261,8 @@ void nn_depthwise_patches(const struct nn_depthwise *p, const int8_t *input, int
         for (part.left = 0; part.left < window->output_width; part.left += patches->part_columns) {
             part.columns = least(patches->part_columns, window->output_width - part.left);
             part.patches = (part.columns + AT_ONCE - 1) / AT_ONCE * AT_ONCE / patches->columns;
-            const int32_t rows = ((part.groups * patches->rows - 1) * window->stride_height) +
-                                 (window->filter_height - 1) * window->dilation_height + 1;
+            const int32_t rows = (part.groups * patches->rows - 1) * window->stride_height +
+                                 reach(window->filter_height, window->dilation_height);
             nn_helium_fill(scratch, p->input_zero_point, rows * patches->pitch);
             run_part(&plan, &part, input, output + (part.top * window->output_width + part.left) * pixel_bytes,
                      scratch);

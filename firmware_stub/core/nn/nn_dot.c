@@ -11,7 +11,7 @@
  *
  * q0, q1: a block of the columns. q2: one of the weights. Sums: r0 r2 r4 r6 of the first column, r8 r10 r12 lr of the
  * second. */
-#define PRODUCTS(multiply, x0, x1, w0, w1, w2, w3)                                                                    \
+#define PRODUCTS(multiply, x0, x1, w0, w1, w2, w3)                                                                     \
     x0 w0                                                                                                              \
     multiply "  r0, q0, q2\n" x1 multiply "  r8, q1, q2\n" w1                                                          \
     multiply "  r2, q0, q3\n" multiply " r10, q1, q3\n" w2                                                             \
@@ -24,24 +24,24 @@
 /* Columns side by side, blocks known: addresses are offsets from two pointers, r1 and r3. */
 #define AT(to, from, offset) "vldrw.u32 " to ", [" from ", #(" offset ")]\n"
 #define NEAR(multiply, block, blocks)                                                                                  \
-    PRODUCTS(multiply, AT("q0", "r1", "16 * " #block), AT("q1", "r1", "16 * (" #block " + " #blocks ")"),               \
-             AT("q2", "r3", "64 * " #block), AT("q3", "r3", "64 * " #block " + 16"),                                    \
+    PRODUCTS(multiply, AT("q0", "r1", "16 * " #block), AT("q1", "r1", "16 * (" #block " + " #blocks ")"),              \
+             AT("q2", "r3", "64 * " #block), AT("q3", "r3", "64 * " #block " + 16"),                                   \
              AT("q2", "r3", "64 * " #block " + 32"), AT("q3", "r3", "64 * " #block " + 48"))
 
 #define DOT_NEAR(name, blocks, body)                                                                                   \
     __attribute__((naked)) static void name(const int8_t *columns, const int8_t *weights, int32_t pairs,               \
-                                            int32_t *sums)                                                            \
+                                            int32_t *sums)                                                             \
     {                                                                                                                  \
-        __asm__ volatile("push {r4-r11, lr}\n"                                                                        \
-                         "mov r5, r3\n"                                                                               \
-                         "mov r7, r2\n"                                                                               \
-                         "mov r3, r1\n"                                                                               \
-                         "mov r1, r0\n"                                                                               \
+        __asm__ volatile("push {r4-r11, lr}\n"                                                                         \
+                         "mov r5, r3\n"                                                                                \
+                         "mov r7, r2\n"                                                                                \
+                         "mov r3, r1\n"                                                                                \
+                         "mov r1, r0\n"                                                                                \
                          "1:\n" body "stmia r5!, {r0, r2, r4, r6, r8, r10, r12, lr}\n"                                 \
-                         "add r1, r1, #(32 * " #blocks ")\n"                                                          \
-                         "subs r7, r7, #1\n"                                                                          \
-                         "bne 1b\n"                                                                                   \
-                         "pop {r4-r11, pc}\n");                                                                       \
+                         "add r1, r1, #(32 * " #blocks ")\n"                                                           \
+                         "subs r7, r7, #1\n"                                                                           \
+                         "bne 1b\n"                                                                                    \
+                         "pop {r4-r11, pc}\n");                                                                        \
     }
 
 /* One block: the weights stay in q4 .. q7. */
@@ -88,7 +88,7 @@ DOT_NEAR(dot_128, 8, NEAR(FIRST, 0, 8) NEAR(NEXT, 1, 8) NEAR(NEXT, 2, 8) NEAR(NE
  * weights, the turns, the place where the first turn begins. */
 #define MOVING(to, pointer) "vldrb.u8 " to ", [" pointer "], #16\n"
 #define FAR(multiply)                                                                                                  \
-    PRODUCTS(multiply, MOVING("q0", "r1"), MOVING("q1", "r3"), MOVING("q2", "r5"), MOVING("q3", "r5"),                  \
+    PRODUCTS(multiply, MOVING("q0", "r1"), MOVING("q1", "r3"), MOVING("q2", "r5"), MOVING("q3", "r5"),                 \
              MOVING("q2", "r5"), MOVING("q3", "r5"))
 
 __attribute__((naked)) static void dot_any(const int8_t *columns, int32_t pitch, const int8_t *weights, int32_t pairs,

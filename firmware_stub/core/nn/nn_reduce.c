@@ -53,8 +53,10 @@ static int32_t sum_vectors(const struct nn_reduce_sum *p, const int8_t *input, i
     for (; done + LANES <= s->kept[2]; done += LANES) {
         int32_t sums[LANES];
         vstrwq_s32(sums, sum_lanes(s, input + done));
-        for (int32_t i = 0; i < LANES; i++)
-            output[done + i] = nn_finish(nn_requantize(sums[i] - p->zero_point_sum, p->multiplier, p->shift), &p->output);
+        for (int32_t i = 0; i < LANES; i++) {
+            const int32_t value = nn_requantize(sums[i] - p->zero_point_sum, p->multiplier, p->shift);
+            output[done + i] = nn_finish(value, &p->output);
+        }
     }
     return done;
 }

@@ -1,8 +1,8 @@
 """Which part of the DS-CNN a convolution or dense layer is; the family's channel rule depends on it.
 
 ``frontend``: before the stem (mel kernel, filterbank, magnitude scaling). ``stem``: the first convolution
-over time and frequency of a one-channel map. ``head``: makes the outputs. ``gate``: inside
-squeeze-and-excite. ``score``: attention pooling's weights. ``body``: all others (blocks, embeddings).
+over time and frequency of a spectrogram, which has one channel or a few planes. ``head``: makes the outputs.
+``gate``: inside squeeze-and-excite. ``score``: attention pooling's weights. ``body``: all others (blocks, embeddings).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from birdnet_deploy.tflite.reader import Operator
 
 _SHAPE_OPS = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "TRANSPOSE", "QUANTIZE", "DEQUANTIZE"})
 _LAYOUT_OPS = _SHAPE_OPS | {"STRIDED_SLICE", "SLICE", "PAD", "PADV2", "CONCATENATION"}
+_MOST_PLANES = 4  # a spectrogram has one channel, a picture three or four colours
+_REARRANGING = frozenset({"RESHAPE", "TRANSPOSE", "CONCATENATION", "PACK", "SPACE_TO_DEPTH"})
 _HEAD_TAIL = _SHAPE_OPS | {"SOFTMAX", "LOGISTIC"}
 _GATE_PATH = _SHAPE_OPS | {"FULLY_CONNECTED", "CONV_2D", "RELU", "RELU6", "LOGISTIC", "HARD_SWISH"}
 
@@ -55,13 +57,26 @@ def reads_graph_input(graph: Graph, op: Operator) -> bool:
 
 
 def _stem(graph: Graph) -> Operator | None:
-    """Gives the first convolution of a one-channel map with a kernel over both axes, unlike a filterbank's."""
+    """Gives the first convolution of a spectrogram with a kernel over both axes, unlike a filterbank's."""
     for op, weights in graph.weighted():
-        if op.op == "CONV_2D" and len(weights.shape) == 4 and graph.channels(op)[0] == 1:
+        if op.op == "CONV_2D" and len(weights.shape) == 4:
             _, height, width, _ = weights.shape
-            if height > 1 and width > 1:
+            if height > 1 and width > 1 and _reads_spectrogram(graph, op):
                 return op
     return None
+
+
+def _reads_spectrogram(graph: Graph, op: Operator) -> bool:
+    """Says whether an operator reads a map of one channel, or of planes that no layer made as its own channels."""
+    planes = graph.channels(op)[0]
+    if planes == 1 or planes > _MOST_PLANES:
+        return planes == 1
+    maker = graph.producer.get(graph.input_of(op).index)
+    while maker is not None and maker.op not in _REARRANGING:
+        if maker.op in WEIGHTED:
+            return False
+        maker = graph.producer.get(next((i for i in maker.inputs if not graph.model.tensors[i].data), -1))
+    return True
 
 
 def _ancestors(graph: Graph, op: Operator) -> set[int]:

@@ -34,6 +34,8 @@ CONVERTED = {
     "uint8 ends": BrokenModel("uint8_io", {"BD205": 2}, "tensor 0 "),
     "float ends": BrokenModel("float_io", {"BD205": 2, "BD107": 2, "BD109": 2}, "tensor 0 "),
     "stem of 12": BrokenModel("stem_12", {"BD105": 3}, "op 0 "),
+    "stem of 12 behind planes": BrokenModel("planes_12", {"BD105": 3}, "op 3 "),
+    "layer of 3 in front of the stem": BrokenModel("narrow", {"BD105": 2}, "op 0 "),
     "block of 20": BrokenModel("body_20", {"BD105": 1}, "op 2 "),
     "prime 17": BrokenModel("prime_17", {"BD105": 1, "BD117": 1}, "op 4 "),
     "softmax inside": BrokenModel("softmax", {"BD107": 1, "BD210": 1}, "op 6 "),

@@ -82,6 +82,11 @@ def _models():
         y = y / (ops.max(y, axis=(1, 2, 3), keepdims=True) + 1e-6)
         return ops.transpose(y, (0, 3, 2, 1))
 
+    def planes(x):
+        y = ops.transpose(x, (0, 3, 2, 1))
+        y = layers.Conv2D(48, 1, activation="relu6", name="audio_frontend_mel_mixer")(y)
+        return ops.reshape(y, (1, 16, 16, 3))
+
     def raw(x):
         y = ops.expand_dims(x, 1)
         y = layers.Conv2D(8, (1, 16), strides=(1, 4096), use_bias=False, name="audio_frontend_raw_fb2d")(y)
@@ -192,6 +197,9 @@ def _models():
         "transposed": lambda: converted(dscnn(body=layers.Conv2DTranspose(8, 3, strides=2))),
         "float16": lambda: converted_float16(dscnn()),
         "dynamic_float": lambda: tf.lite.TFLiteConverter.from_keras_model(dscnn()).convert(),
+        "planes": lambda: converted(dscnn(front=planes)),
+        "planes_12": lambda: converted(dscnn(front=planes, stem=12)),
+        "narrow": lambda: converted(dscnn(front=layers.Conv2D(3, 1, activation="relu6", name="thin"))),
     }
 
 

@@ -1,4 +1,4 @@
-"""Eighty broken models: all that is wrong with each is found, with its place, and nothing else is called wrong."""
+"""Over eighty broken models: all that is wrong with each is found, with its place, and nothing else is called wrong."""
 
 from __future__ import annotations
 

@@ -346,6 +346,21 @@ def test_what_is_slower_or_less_faithful_is_no_error(tflite_models: Path, name: 
     assert check_path(tflite_models / f"{name}.tflite").errors == 0
 
 
+def test_planes_of_a_spectrogram_are_no_channels_of_the_family(tflite_models: Path) -> None:
+    result = check_path(tflite_models / "planes.tflite")
+    assert result.errors == 0
+    told = of_rule(result, "BD106")
+    assert [finding.where.split()[2] for finding in told] == ["CONV_2D"]
+    assert told[0].message.startswith("3 input channels are not divisible by 8, and need not: the stem reads")
+
+
+def test_outputs_of_a_stem_behind_planes_are_held_to_the_rule(tflite_models: Path) -> None:
+    result = check_path(tflite_models / "planes_12.tflite")
+    stem = of_rule(result, "BD106")[0].where
+    held = [finding.message for finding in of_rule(result, "BD105") if finding.where == stem]
+    assert held == ["12 output channels are not divisible by 8"]
+
+
 @pytest.mark.parametrize("scale", [0.0, 9.9e-8, 1001.0])
 def test_scales_out_of_range_are_found_at_the_tensor(tflite_models: Path, tmp_path: Path, scale: float) -> None:
     def rescale(tree: Any) -> None:

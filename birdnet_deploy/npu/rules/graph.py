@@ -16,6 +16,7 @@ _AXIS = limit("max_axis")
 _RANK = limit("max_rank")
 _MULTIPLE = limit("channel_multiple")
 _ROLE_REASONS = {
+    "stem": "the stem reads a spectrogram or planes of it, as it would the colours of a picture",
     "frontend": "mel rows and spectrum bins are what the frontend gives; the mel kernel is padded for it",
     "head": "the classifier head has an output a class and takes the embedding as it is",
     "gate": "squeeze-and-excite works on one position, where alignment costs nothing that matters",
@@ -116,11 +117,11 @@ def channels_not_aligned(subject: Subject) -> Iterator[Hit]:
 
     The family's rule: aligned channels fill the NPU's and Helium's lanes. ST states no such limit for
     compiling; a misaligned layer costs speed, but in this family it is always a mistake. Not judged here:
-    an input of one channel, the model's own input, and what BD106 lists.
+    a spectrogram of one channel, the model's own input, and what BD106 lists.
     """
     for op in subject.model.operators:
         if op.op in CONVOLUTIONS and subject.roles[op.index] in ("stem", "body"):
-            message = _misaligned(subject.graph, op)
+            message = _misaligned(subject.graph, op, inputs=subject.roles[op.index] != "stem")
             if message:
                 yield Hit(subject.graph.label(op), message)
 
@@ -134,25 +135,25 @@ def channels_not_aligned(subject: Subject) -> Iterator[Hit]:
 def channels_judged_separately(subject: Subject) -> Iterator[Hit]:
     """Layers whose channels are not divisible by 8 and need not be.
 
-    Frontend (mel rows, spectrum bins), classifier head, squeeze-and-excite bottlenecks and the attention
-    score follow from the data or cost next to nothing, so BD105 leaves them out and this rule says which
-    and why.
+    Frontend (mel rows, spectrum bins), the planes of a spectrogram that the stem reads, classifier head,
+    squeeze-and-excite bottlenecks and the attention score follow from the data or cost next to nothing, so
+    BD105 leaves them out and this rule says which and why.
     """
     for index, role in subject.roles.items():
         op = subject.model.operators[index]
-        message = _misaligned(subject.graph, op) if role in _ROLE_REASONS else None
+        message = _misaligned(subject.graph, op, outputs=role != "stem") if role in _ROLE_REASONS else None
         if message:
             yield Hit(subject.graph.label(op), f"{message}, and need not: {_ROLE_REASONS[role]}")
 
 
-def _misaligned(graph: Graph, op: Operator) -> str | None:
-    """Gives what is wrong with an operator's channels, or None."""
+def _misaligned(graph: Graph, op: Operator, *, inputs: bool = True, outputs: bool = True) -> str | None:
+    """Gives what is wrong with an operator's input channels, output channels or both; None where nothing is."""
     into, out = graph.channels(op)
     step = int(_MULTIPLE.value)
     wrong = []
-    if into % step and into != 1 and not reads_graph_input(graph, op):
+    if inputs and into % step and into != 1 and not reads_graph_input(graph, op):
         wrong.append(f"{into} input channels")
-    if out % step:
+    if outputs and out % step:
         wrong.append(f"{out} output channels")
     return f"{' and '.join(wrong)} are not divisible by {step}" if wrong else None
 

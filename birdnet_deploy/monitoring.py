@@ -241,6 +241,7 @@ def result_json(result: MonitorResult) -> dict[str, Any]:
         "device": device,
         "windows": result.windows,
         **asdict(session.counts),
+        "readback": {**asdict(session.counts), "complete": session.complete},  # as `run` has it
         "missing_seq": [list(gap) for gap in session.missing],
         "bye": None if session.bye is None else {"windows": session.bye.windows, "dropped": session.bye.dropped},
         "complete": session.complete,

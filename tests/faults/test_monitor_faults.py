@@ -47,7 +47,8 @@ def test_every_injected_fault_is_counted(scenario: str, tmp_path: Path) -> None:
     assert len(saved) == expected["windows"]
     assert len({(window["boot"], window["seq"]) for window in saved}) == len(saved)
     assert all(window.get("incomplete", False) == (code != 0) for window in saved)
-    assert told["complete"] == (code == 0)
+    assert told["complete"] == told["readback"]["complete"] == (code == 0)
+    assert told["readback"].items() <= told.items()
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -173,11 +173,8 @@ def _opened(
         yield FileSource(recorded_files(paths))
         return
     port = choose_port(request.port, find=find, choose=choose)
-    lock = PortLock(port)
-    try:
-        yield LineSource(port, request.line, find=find)
-    finally:
-        lock.release()
+    with closing(PortLock(port)), closing(LineSource(port, request.line, find=find)) as source:
+        yield source
 
 
 def _raw(request: MonitorRequest, view: View, stack: ExitStack) -> Callable[[bytes], None] | None:
@@ -244,6 +241,7 @@ def result_json(result: MonitorResult) -> dict[str, Any]:
         "device": device,
         "windows": result.windows,
         **asdict(session.counts),
+        "readback": {**asdict(session.counts), "complete": session.complete},  # as `run` has it
         "missing_seq": [list(gap) for gap in session.missing],
         "bye": None if session.bye is None else {"windows": session.bye.windows, "dropped": session.bye.dropped},
         "complete": session.complete,

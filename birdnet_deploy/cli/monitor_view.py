@@ -218,7 +218,12 @@ class LiveView(PlainView):
             return "waiting for the board's hello"
         stat = self._stat
         up_s = stat.up_s if stat else now - self._since
-        parts = [self._hello.fw, f"model {self._hello.model[:12]}", f"boot {self._hello.boot}", f"up {_time(up_s)}"]
+        parts = [
+            f"device {self._hello.fw}",
+            f"model {self._hello.model[:12]}",
+            f"boot {self._hello.boot}",
+            f"up {_time(up_s)}",
+        ]
         if stat is not None and stat.temperature is not None:
             parts.append(f"{stat.temperature:.1f} °C")
         if stat is not None and stat.stack is not None:

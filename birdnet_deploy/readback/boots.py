@@ -54,6 +54,15 @@ class SequenceBook:
         """Says whether ``seq`` came with the same JSON; False for one that is so old that it cannot be told."""
         return self._recent.get(seq, self._older.get(seq)) == check
 
+    @property
+    def pieces(self) -> int:
+        """How many ranges there are: one more with each new gap."""
+        return len(self._firsts)
+
+    def last_gap(self) -> tuple[int, int]:
+        """Gives the gap before the last range, as (first, last)."""
+        return (self._lasts[-2] + 1 if len(self._lasts) > 1 else 0), self._firsts[-1] - 1
+
     def forget(self) -> None:
         """Drops what is needed only while numbers may repeat."""
         self._recent, self._older = {}, {}

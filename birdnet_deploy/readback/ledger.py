@@ -107,7 +107,7 @@ class Ledger:
             if text := event.text.strip():
                 self.last_lines.append(text[-_SHOWN_BYTES:])
             return None
-        self.last_lines.append(_shown(event.raw))
+        self.last_lines.append(shown(event.raw))
         if isinstance(event, Corrupt):
             self._corrupt += 1
             self.boot.damaged.add(event.seq)
@@ -150,7 +150,7 @@ class Ledger:
         except RecordRejected as error:
             if reject:
                 self._rejected += 1
-                _append(self.rejected, f"record {event.seq}, {error}: {_shown(event.raw)}")
+                _append(self.rejected, f"record {event.seq}, {error}: {shown(event.raw)}")
             return None
 
     def _greet(self, hello: Hello) -> None:
@@ -215,6 +215,7 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-def _shown(raw: bytes) -> str:
+def shown(raw: bytes) -> str:
+    """Gives the beginning of a record's bytes as text of one line."""
     text = raw[:_SHOWN_BYTES].decode("ascii", "backslashreplace")
     return text + ("..." if len(raw) > _SHOWN_BYTES else "")

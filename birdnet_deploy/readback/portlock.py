@@ -19,7 +19,7 @@ _LOCKED_BYTE = 4096  # Windows locks bytes, also against readers: one behind the
 
 
 class PortLock:
-    """Holds the lock of a board until ``release``, or until the process ends, however it ends.
+    """Holds the lock of a board until ``close``, or until the process ends, however it ends.
 
     The file stays: who removes a locked file lets a third one lock another of the same name.
     """
@@ -40,7 +40,7 @@ class PortLock:
             os.ftruncate(self._file, 0)
             os.write(self._file, f"{_program()} (process {os.getpid()})\n".encode())
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Gives the lock back."""
         if self._file is None:
             return

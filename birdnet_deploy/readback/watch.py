@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from birdnet_deploy.errors import DeployError
-from birdnet_deploy.readback.framing import Event, FrameParser, Noise, Record
-from birdnet_deploy.readback.ledger import Ledger
+from birdnet_deploy.readback.boots import ranges_text
+from birdnet_deploy.readback.framing import Corrupt, Event, FrameParser, Noise, Record
+from birdnet_deploy.readback.ledger import Ledger, shown
 from birdnet_deploy.readback.pump import Back, Ended, Lost, Pump
 from birdnet_deploy.readback.records import AnyRecord, Bye
 from birdnet_deploy.readback.session import SessionResult, session_result
@@ -148,11 +149,22 @@ def _take(ledger: Ledger, events: list[Event], listener: Listener, limits: Limit
     """Enters events and tells of them; says whether a whole record was among them."""
     heard = False
     for event in events:
-        heard = heard or isinstance(event, Record)
-        record = ledger.take(event)
         if isinstance(event, Noise):
+            ledger.take(event)
             listener.text(event.text)
-        elif record is not None:
+            continue
+        heard = heard or isinstance(event, Record)
+        boot, pieces, rejected = ledger.boot, ledger.boot.seen.pieces, len(ledger.rejected)
+        record = ledger.take(event)
+        if isinstance(event, Corrupt):
+            listener.note(f"corrupt record {event.seq} ({event.reason}): {shown(event.raw)}")
+        if ledger.boot is not boot:
+            listener.note("the board has restarted")
+        elif ledger.boot.seen.pieces > max(pieces, 1) or (pieces == 0 and event.seq):
+            listener.note(f"records {ranges_text([ledger.boot.seen.last_gap()])} are missing")
+        if len(ledger.rejected) > rejected:
+            listener.note(f"rejected {ledger.rejected[-1]}")
+        if record is not None:
             listener.record(record)
         if isinstance(record, Bye) and limits.until_bye:
             break

@@ -124,7 +124,7 @@ def replug_with_reset() -> Bytes:
 
 def unplugged() -> Bytes:
     yield from run()[:8]
-    time.sleep(0.5)  # so that what was sent has been read: a terminal that closes drops the rest
+    time.sleep(0.8)  # so that what was sent has been read: a terminal that closes drops the rest
     os._exit(0)
 
 
@@ -194,13 +194,12 @@ class Board:
             data = data[os.write(self._board, data) :]
 
     def replug(self) -> None:
-        time.sleep(0.5)  # so that what was sent has been read
+        time.sleep(0.8)  # so that what was sent has been read
         self._link.unlink()
         os.close(self._terminal)
         os.close(self._board)
         time.sleep(0.5)
-        self._open()
-        time.sleep(0.7)  # until the reader has found it
+        self._open()  # it keeps what is sent until the reader has found it
 
 
 def main(scenario: str, link: str, changes: str = "{}") -> None:

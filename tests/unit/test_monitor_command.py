@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bn1_streams import run, sent, streams
+from tests.support.bn1_streams import bye, hello, run, sent, streams, window
 from tests.support.field import ENV, ROOT, Monitor, objects
 
 CLEAN = ROOT / "tests/faults/streams/clean.bin"
@@ -55,8 +55,6 @@ def test_log_lines_pass_through_cleaned_and_filtered(tmp_path: Path) -> None:
 
 
 def test_log_err_and_fault_records_are_shown(tmp_path: Path) -> None:
-    from tests.support.bn1_streams import hello
-
     bodies = [
         hello(), {"t": "log", "level": "warn", "text": "hot"}, {"t": "err", "file": "00002.WAV", "code": -3},
         {"t": "stat", "up_ms": 1000, "dropped": 0}, {"t": "fault", "kind": "hardfault", "cfsr": "02000000"},
@@ -66,6 +64,21 @@ def test_log_err_and_fault_records_are_shown(tmp_path: Path) -> None:
     assert code == 8
     assert "warn: hot" in out and "error: file=00002.WAV code=-3" in out and "division by zero" in out
     assert "the firmware crashed" in err
+
+
+def test_what_is_lost_is_said_when_it_happens(tmp_path: Path) -> None:
+    first, *windows, last = run(6)
+    second = [sent(0, hello(boot="0000b002")), sent(2, window(1)), sent(3, window(2, top=[9]))]
+    flips = windows[1][:60] + b"#" + windows[1][61:]
+    data = first + windows[0] + flips + windows[2] + windows[5] + b"".join(second) + sent(9, bye(6))
+    err = replay(data, tmp_path)[2]
+    notes = [line for line in err.splitlines() if line.startswith("-- ")][1:]
+    expected = [
+        "corrupt record 2 (wrong CRC): @BN1 2 ", "records 2 are missing", "records 4-5 are missing",
+        "the board has restarted", "records 1 are missing", "rejected record 3, top is [9]", "records 4-8 are missing",
+    ]  # fmt: skip
+    assert len(notes) == len(expected)
+    assert [note[3:].startswith(wanted) for note, wanted in zip(notes, expected, strict=True)] == [True] * 7
 
 
 def test_lines_of_a_live_source_have_timestamps() -> None:
@@ -117,7 +130,6 @@ def test_a_manifest_names_the_originals(tmp_path: Path) -> None:
 def test_tables_of_others_need_the_bundle_and_have_its_labels(tmp_path: Path, small_bundle: Path) -> None:
     from birdnet_deploy.bundle import open_bundle
     from birdnet_deploy.monitoring import identity_of
-    from tests.support.bn1_streams import bye, hello, window
 
     bundle = open_bundle(small_bundle)
     identity = identity_of(bundle)

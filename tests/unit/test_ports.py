@@ -116,10 +116,10 @@ def test_a_lock_names_its_holder_until_it_is_released(lock_folder: Path) -> None
     moved = Port("/dev/ttyACM9", ONE.vid, ONE.pid, ONE.serial_number, ONE.product, "9-9:1.2")
     with pytest.raises(BoardError, match=f"process {os.getpid()}"):
         PortLock(moved)  # the same board
-    PortLock(TWO).release()
-    first.release()
-    first.release()
-    PortLock(moved).release()
+    PortLock(TWO).close()
+    first.close()
+    first.close()
+    PortLock(moved).close()
 
 
 def test_a_lock_dies_with_its_process(lock_folder: Path) -> None:
@@ -136,14 +136,14 @@ def test_a_lock_dies_with_its_process(lock_folder: Path) -> None:
         PortLock(Port("/dev/ttyX"))
     process.kill()
     process.communicate()
-    PortLock(Port("/dev/ttyX")).release()
+    PortLock(Port("/dev/ttyX")).close()
 
 
 def test_a_lock_does_not_follow_links(lock_folder: Path) -> None:
     target = lock_folder / "target"
     target.write_text("precious")
     (lock_folder / "birdnet-deploy-port-_dev_ttyY.lock").symlink_to(target)
-    PortLock(Port("/dev/ttyY")).release()
+    PortLock(Port("/dev/ttyY")).close()
     assert target.read_text() == "precious"
 
 

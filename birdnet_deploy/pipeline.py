@@ -189,7 +189,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     on_host = request.target == HOST
     found = find_tools(("cc",) if on_host else ("qemu-system-arm", "cc"), settings.tools)
     path = find_project(request.project, settings)
-    with _runnable(path, request.hints, progress, builds=not on_host) as project:
+    with runnable(path, request.hints, progress, builds=not on_host) as project:
         if on_host:
             firmware = build_host_firmware(project, tools=settings.tools, progress=progress)
         else:
@@ -201,8 +201,11 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
 
 
 @contextmanager
-def _runnable(path: Path, hints: ModelHints, progress: Progress, *, builds: bool = True) -> Iterator[Project]:
-    """Gives the project at ``path``, or one made and built of the model there that lives as long as the body."""
+def runnable(path: Path, hints: ModelHints, progress: Progress, *, builds: bool = True) -> Iterator[Project]:
+    """Gives the project at ``path``, or one made and built of the model there that lives as long as the body.
+
+    Raises: what ``generate`` and ``build`` raise.
+    """
     from birdnet_deploy.project.open import open_project
 
     if not bundle.is_bundle(path) and find_tflite(path) is None:

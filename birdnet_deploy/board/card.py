@@ -24,13 +24,17 @@ _SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class CardFile:
-    """One recording on the card: ``original`` is its POSIX path relative to the audio folder."""
+    """One recording on the card: ``original`` is its POSIX path relative to the audio folder.
+
+    ``sha256`` is the recording's, ``wav_sha256`` that of the file on the card.
+    """
 
     name: str
     original: str
     source: Path
     sha256: str
     samples: int
+    wav_sha256: str
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,8 @@ class Card:
 def prepare_card(audio: Path, config: ModelConfig, folder: Path, *, strict: bool, progress: Progress) -> Card:
     """Gives the card of all recordings below ``audio`` (or of the one file), in the order of their paths.
 
-    ``folder`` is made; the manifest (card name, original path, SHA-256 of the original) lies beside it.
+    ``folder`` is made; the manifest (card name, original path, SHA-256 of the original and of the file, samples) lies
+    beside it.
     Recordings that cannot be read are skipped and counted, unless ``strict``.
 
     Raises: UsageError (exit 2) where ``audio`` does not exist or holds too many files; AudioError (exit 3)
@@ -80,7 +85,7 @@ def prepare_card(audio: Path, config: ModelConfig, folder: Path, *, strict: bool
             continue
         name = f"{len(files) + 1:05d}.WAV"
         _write_wav(folder / name, pcm, config.sample_rate)
-        files.append(CardFile(name, original, source, sha256_file(source), len(pcm)))
+        files.append(CardFile(name, original, source, sha256_file(source), len(pcm), sha256_file(folder / name)))
     if not files:
         what = f"none of {len(skipped)} recordings can be read" if skipped else "no recording found"
         raise AudioError(what, where=audio, fix="name a folder with recordings by --audio")
@@ -107,6 +112,10 @@ def _write_wav(path: Path, pcm: NDArray[np.int16], sample_rate: int) -> None:
 
 def _write_manifest(path: Path, files: list[CardFile], sample_rate: int) -> None:
     entries = [
-        {"name": file.name, "original": file.original, "sha256": file.sha256, "samples": file.samples} for file in files
-    ]
+        {
+            "name": file.name, "original": file.original, "sha256": file.sha256, "wav_sha256": file.wav_sha256,
+            "samples": file.samples,
+        }
+        for file in files
+    ]  # fmt: skip
     jsonfile.write(path, {"schema_version": _SCHEMA_VERSION, "sample_rate": sample_rate, "files": entries})

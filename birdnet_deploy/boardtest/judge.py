@@ -20,6 +20,7 @@ from birdnet_deploy.readback.stage import Stage
 from birdnet_deploy.report.card_names import read_manifest
 from birdnet_deploy.report.compare import DeviceWindow, compare_windows
 from birdnet_deploy.report.stages import StageCheck
+from birdnet_deploy.report.tables import EMULATED
 from birdnet_deploy.report.verdict import AgreementCount, Tolerance, Verdict, tolerance_of
 from birdnet_deploy.settings import find_settings
 from birdnet_deploy.support.hashes import sha256_file
@@ -27,7 +28,7 @@ from birdnet_deploy.support.process import scratch_folder
 from birdnet_deploy.support.progress import Progress, Silent
 
 SCHEMA_VERSION = 1
-DEFAULT_TARGET = "qemu-an547"
+DEFAULT_TARGET = "qemu-an547"  # no NPU: the generated engine, to the bit
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class CompareResult:
     target: str
     verdict: Verdict
     problems: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """Gives the verdict, one statement a line."""
+        says = [EMULATED] if self.target == DEFAULT_TARGET else []
+        return [*self.verdict.lines(), *(f"problem: {problem}" for problem in self.problems), *says]
 
     @property
     def failure(self) -> DeployError | None:

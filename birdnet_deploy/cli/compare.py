@@ -95,7 +95,7 @@ def _show_readback(ctx: click.Context, request: CompareRequest, output_format: s
     if output_format == "json":
         click.echo(jsonfile.dumps(result_json(result)), nl=False)
     else:
-        for text in (*result.verdict.lines(), *result.problems):
+        for text in result.lines():
             click.echo(printable(text))
     if result.failure is not None:
         click.echo(f"error: {result.failure.line}", err=True)

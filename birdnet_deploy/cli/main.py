@@ -22,6 +22,7 @@ COMMANDS = {
     "build": ("build", "Compile a rendered project."),
     "run": ("run", "Run the firmware over recordings and check every window."),
     "monitor": ("monitor", "Read a board over its serial line: show, save and count everything."),
+    "board-test": ("board_test", "Run recordings through a board and check every window."),
     "st-validate": ("st_validate", "Show and judge the validate report of ST Edge AI."),
     "deploy": ("deploy", "All of it: convert, validate, generate, build, run."),
     "compare": ("compare", "Compare two bundles, or a readback of a board with the host."),

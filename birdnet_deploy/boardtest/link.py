@@ -144,4 +144,4 @@ def line_link(
         finally:
             link.close()
     finally:
-        lock.release()
+        lock.close()

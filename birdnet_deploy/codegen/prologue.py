@@ -74,7 +74,7 @@ def generate_prologue(prologue: Prologue, scale: float, zero_point: int) -> Gene
 
 
 def _address(offset: int) -> str:
-    return f"arena + {offset // _FLOAT_BYTES}"
+    return f"prologue_arena + {offset // _FLOAT_BYTES}"
 
 
 def _context(

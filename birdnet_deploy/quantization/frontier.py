@@ -46,9 +46,9 @@ class Cut:
 
 @dataclass(frozen=True)
 class FrontierPoint:
-    """One cut: what it puts on the CPU (``cpu_instructions`` is an estimate for one window), and how well int8 behind it keeps what float heard on held-out folds.
+    """One cut: what it puts on the CPU, and how well int8 behind it keeps what float heard on held-out folds.
 
-    ``cut`` None stands for ``none``. ``cosine_folds`` are the means of the folds, ``worst_window`` is an index of the
+    ``cpu_instructions`` is an estimate for one window. ``cut`` None stands for ``none``. ``cosine_folds`` are the means of the folds, ``worst_window`` is an index of the
     calibration windows. ``confident_*`` count windows with a float score above 0.25, with the 95 % Wilson interval of
     their agreement.
     """

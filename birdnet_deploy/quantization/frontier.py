@@ -48,9 +48,9 @@ class Cut:
 class FrontierPoint:
     """One cut: what it puts on the CPU, and how well int8 behind it keeps what float heard on held-out folds.
 
-    ``cpu_instructions`` is an estimate for one window. ``cut`` None stands for ``none``. ``cosine_folds`` are the means of the folds, ``worst_window`` is an index of the
-    calibration windows. ``confident_*`` count windows with a float score above 0.25, with the 95 % Wilson interval of
-    their agreement.
+    ``cut`` None stands for ``none``. ``cpu_instructions`` is an estimate for one window, ``cosine_folds`` are the means
+    of the folds, ``worst_window`` is an index of the calibration windows. ``confident_*`` count windows with a float
+    score above 0.25, with the 95 % Wilson interval of their agreement.
     """
 
     cut: Cut | None

@@ -175,14 +175,11 @@ def _write_prologue(staging: Path, quantized: QuantizedModel) -> None:
 
 
 def _judged(quantized: QuantizedModel, options: QuantizeOptions) -> list[dict[str, Any]]:
-    """Gives the frontier as JSON; where nothing was gated, each point says whether it meets the gates of ``auto``."""
-    from birdnet_deploy.quantization.frontier import gates_of
+    """Gives the frontier as JSON; where nothing was cut, each point says what ``auto`` would make of it."""
+    from birdnet_deploy.quantization.frontier import judged
 
-    gates = gates_of(options if options.prologue != "none" else replace(options, prologue="auto"))
-    return [
-        {**p.to_json(), "meets": gates.met(p.cosine_mean, p.confident_agreed, p.confident_windows)}
-        for p in quantized.frontier
-    ]  # fmt: skip
+    asked = options if options.prologue != "none" else replace(options, prologue="auto")
+    return [point.to_json() for point in judged(quantized.frontier, asked)]
 
 
 def _auto(quantized: QuantizedModel, options: QuantizeOptions) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ from birdnet_deploy.artifacts import SourceModel
 from birdnet_deploy.errors import CalibrationError, InternalError, ModelError
 from birdnet_deploy.quantization.assemble import Converted, QuantizedModel, assemble
 from birdnet_deploy.quantization.check import check_full_int8
-from birdnet_deploy.quantization.options import METHODS, QuantizeOptions
+from birdnet_deploy.quantization.options import METHODS, NONE, QuantizeOptions
 from birdnet_deploy.quantization.variant import contradicts, misfit
 from birdnet_deploy.quantization.worker import CANCELLED_FILE, FEATURES_FILE
 from birdnet_deploy.support import jsonfile
@@ -82,6 +82,7 @@ def start_conversion(
         job: Mapping[str, Any] = {
             "model": str(source.path.resolve()), "shown": str(source.path), "head": options.head, "io": options.io,
             "sample_norm": options.sample_norm, "simplify": options.simplify, "judged": options.judged,
+            "cuts": options.prologue != NONE or options.frontier,
             "output_activation": source.config.output_activation,
         }  # fmt: skip
         jsonfile.write(folder / JOB_FILE, job)

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from birdnet_deploy.errors import GatesNotMet, UsageError
+from birdnet_deploy.errors import GatesNotMet, ModelError, UsageError
+from birdnet_deploy.prologue.cost import estimate_instructions
+from birdnet_deploy.prologue.reading import prologue_from_tflite
 from birdnet_deploy.quantization.judge import Judge, run_int8
 from birdnet_deploy.quantization.metrics import rounded, wilson
 from birdnet_deploy.quantization.options import (
@@ -29,7 +31,6 @@ from birdnet_deploy.tflite.macs import count_macs
 from birdnet_deploy.tflite.model import TfliteModel
 
 _SHORT = {"stem_relu": "stem"}
-INSTRUCTIONS_PER_MAC = 4.0  # of the generated float C on the emulated Cortex-M55
 
 Floats = NDArray[np.float32]
 
@@ -47,13 +48,14 @@ class Cut:
 class FrontierPoint:
     """One cut: what it puts on the CPU, and how well int8 behind it keeps what float heard on held-out folds.
 
-    ``cut`` None stands for ``none``. ``cosine_folds`` are the means of the folds, ``worst_window`` is an index of the
-    calibration windows. ``confident_*`` count windows with a float score above 0.25, with the 95 % Wilson interval of
-    their agreement.
+    ``cut`` None stands for ``none``. ``cpu_instructions`` is an estimate for one window, ``cosine_folds`` are the means
+    of the folds, ``worst_window`` is an index of the calibration windows. ``confident_*`` count windows with a float
+    score above 0.25, with the 95 % Wilson interval of their agreement.
     """
 
     cut: Cut | None
     cpu_macs: int
+    cpu_instructions: int
     npu_macs: int
     cosine_mean: float
     cosine_p5: float
@@ -73,14 +75,9 @@ class FrontierPoint:
         """``none`` or the name of the cut."""
         return NONE if self.cut is None else self.cut.name
 
-    @property
-    def cpu_instructions(self) -> int:
-        """An estimate of the instructions of the prologue for one window."""
-        return round(self.cpu_macs * INSTRUCTIONS_PER_MAC)
-
     def to_json(self) -> dict[str, Any]:
-        """Gives the fields as JSON, with name and instructions."""
-        return {"name": self.name, **asdict(self), "cpu_instructions": self.cpu_instructions}
+        """Gives the fields as JSON, with the name."""
+        return {"name": self.name, **asdict(self)}
 
 
 @dataclass(frozen=True)
@@ -155,7 +152,9 @@ def measure_frontier(
 
     Nothing is measured where neither a cut nor a gate was asked for.
 
-    Raises: UsageError (exit 2) where the named cut does not exist.
+    Cuts behind an operator that has no float C are left out.
+
+    Raises: UsageError (exit 2) where the named cut does not exist; ModelError (3) where it has no float C.
     """
     if options.prologue == NONE and not options.frontier and gates_of(options) == Gates(None, None):
         return ()
@@ -177,9 +176,23 @@ def measure_frontier(
         prefix, _ = split_at(prepared.model, cut, prepared.plain)
         if not named and count_macs(prefix, sparse=True).total > options.max_cpu_macs:
             break
+        if not named and _instructions(prefix) is None:
+            continue
         progress.step(f"measuring the cut after {cut.name}")
         points.append(_measure(prepared, cut, windows, judge, options))
     return tuple(_safe(points, options))
+
+
+def judged(points: Sequence[FrontierPoint], options: QuantizeOptions) -> Sequence[FrontierPoint]:
+    """Gives measured points as the gates of other options judge them."""
+    gates = gates_of(options)
+    return _safe(
+        [
+            replace(point, meets=gates.met(point.cosine_mean, point.confident_agreed, point.confident_windows))
+            for point in points
+        ],
+        options,
+    )
 
 
 def _safe(points: Sequence[FrontierPoint], options: QuantizeOptions) -> Sequence[FrontierPoint]:
@@ -199,13 +212,22 @@ def _safe(points: Sequence[FrontierPoint], options: QuantizeOptions) -> Sequence
     ]
 
 
+def _instructions(prefix: bytes) -> int | None:
+    """Gives the instructions of a prologue on the Cortex-M55; None where it has an operator without float C."""
+    try:
+        return estimate_instructions(prologue_from_tflite(prefix))
+    except ModelError:
+        return None
+
+
 def _measure(
     prepared: Prepared, cut: Cut | None, windows: Floats, judge: Judge, options: QuantizeOptions
 ) -> FrontierPoint:
-    model, values, cpu_macs = prepared.model, windows, 0
+    model, values, cpu_macs, instructions = prepared.model, windows, 0, 0
     if cut is not None:
         prefix, model = split_at(prepared.model, cut, prepared.plain)
         values = run_float(prefix, windows)
+        instructions = estimate_instructions(prologue_from_tflite(prefix))
         cpu_macs = count_macs(prefix, sparse=True).total
 
     def of_fold(fold: int, rows: NDArray[np.int64]) -> Floats:
@@ -219,6 +241,7 @@ def _measure(
     return FrontierPoint(
         cut=cut,
         cpu_macs=cpu_macs,
+        cpu_instructions=instructions,
         npu_macs=count_macs(model).total,
         cosine_mean=rounded(mean),
         cosine_p5=rounded(np.percentile(cosines, 5)),

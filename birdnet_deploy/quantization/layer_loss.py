@@ -69,7 +69,7 @@ def layer_figures(
 
 
 def spread_windows(first: Floats, second: Floats) -> Floats:
-    """Gives ``LAYER_WINDOWS`` windows, evenly spread over the first set; the second fills up where that is too small."""
+    """Gives ``LAYER_WINDOWS`` windows, evenly spread over the first set; the second fills up where that is small."""
     return np.concatenate([_spread(first, LAYER_WINDOWS), _spread(second, LAYER_WINDOWS - len(first))])
 
 

@@ -102,7 +102,7 @@ def main(folder: Path) -> None:
         "layout": archive.layout,
         "variant": variant,
         "sample_norm": bool(frontend.sample_norm) if frontend is not None and frontend.mode == "hybrid" else None,
-        "layers": layer_tensors(model, floats, calibration[0]),
+        "layers": layer_tensors(model, floats, calibration[0]) if job["cuts"] else {},
     }
     jsonfile.write(folder / RESULT_FILE, result)
 
@@ -156,7 +156,7 @@ def trace(function: Any, shape: tuple[int, ...]) -> Any:
     """Gives ``function`` traced for ``BATCH`` windows; later changes of the model are not in it."""
     import tensorflow as tf
 
-    return tf.function(function, input_signature=[tf.TensorSpec((BATCH, *shape), tf.float32)])
+    return tf.function(function, input_signature=[tf.TensorSpec((BATCH, *shape), tf.float32)], autograph=False)
 
 
 def forward(traced: Any, windows: Floats) -> Floats:
@@ -189,7 +189,7 @@ def _converter(function: Any, shape: tuple[int, ...]) -> Any:
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     signature = [tf.TensorSpec((1, *shape), tf.float32, name="input")]
-    concrete = tf.function(function, input_signature=signature).get_concrete_function()
+    concrete = tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
     return tf.lite.TFLiteConverter.from_concrete_functions([convert_variables_to_constants_v2(concrete)])
 
 

@@ -179,6 +179,7 @@ def test_the_frontier_costs_more_and_keeps_more_from_cut_to_cut(quantized: Quant
     points = quantized.frontier
     assert [point.name for point in points[:3]] == ["none", "frontend", "stem"]
     assert [point.cpu_macs for point in points] == sorted(point.cpu_macs for point in points)
+    assert [point.cpu_instructions for point in points] == sorted(point.cpu_instructions for point in points)
     assert points[0].npu_macs > points[-1].npu_macs
     assert points[-1].cosine_mean > points[0].cosine_mean
     assert all(point.confident_agreed <= point.confident_windows <= point.windows for point in points)
@@ -216,7 +217,8 @@ def point(name: str, macs: int, cosine: float, **changes: Any) -> FrontierPoint:
     from birdnet_deploy.quantization.frontier import Cut
 
     values: dict[str, Any] = {
-        "cut": None if name == "none" else Cut(name, name, (1,)), "cpu_macs": macs, "npu_macs": 9,
+        "cut": None if name == "none" else Cut(name, name, (1,)), "cpu_macs": macs, "cpu_instructions": 2 * macs,
+        "npu_macs": 9,
         "cosine_mean": cosine, "cosine_p5": cosine, "cosine_min": cosine, "cosine_folds": (cosine,), "windows": 50,
         "agreed": 50, "confident_windows": 20, "confident_agreed": 20, "confident_interval": (0.8, 1.0),
         "worst_window": 0, "within_budget": True, "meets": True,

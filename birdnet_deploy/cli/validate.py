@@ -45,6 +45,7 @@ def command(
     from birdnet_deploy.npu.output import Report, render
 
     _check_options(output_format, statistics, layers)
+    _check_output(output, path)
     result = pipeline.validate(path, target=target, select=_ids(selected), ignore=_ids(ignored), profile=profile)
     if measured is not None:
         result = _with_measured(result, measured)
@@ -69,6 +70,18 @@ def _check_options(output_format: str, statistics: bool, layers: bool) -> None:
         raise UsageError(f"{output_format} has no place for --statistics", fix="use --output-format text or json")
     if layers and output_format != "text":
         raise UsageError(f"{output_format} has no table of layers", fix="leave --layers out; json has them always")
+
+
+def _check_output(output: Path | None, path: Path | None) -> None:
+    """Refuses to write the report over what is checked."""
+    from birdnet_deploy.artifacts import BUNDLE_FILES
+
+    if output is None or not output.is_file():
+        return
+    folder = path or Path()
+    for checked in (folder, *(folder / inner / name for inner in ("", "bundle") for name in BUNDLE_FILES)):
+        if checked.is_file() and checked.samefile(output):
+            raise UsageError("the report would replace what is checked", where=output, fix="name another file")
 
 
 def _ids(values: tuple[str, ...]) -> tuple[str, ...]:

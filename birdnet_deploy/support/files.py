@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -15,16 +15,35 @@ from birdnet_deploy.errors import OutputRefused
 def replaced_text(path: Path) -> Iterator[TextIO]:
     """Gives an open UTF-8 text file that becomes ``path`` when the body ends, and vanishes when it raises.
 
+    A pipe or device is written to as it is; of a link the file that it names is replaced.
+
     Raises: OutputRefused (exit 5) where the folder is missing or not writable.
     """
-    beside = path.with_name(f".{path.name}.staging-{os.getpid()}")
+    if path.exists() and not path.is_file():  # a pipe or device; renamed over, it would be lost to everybody
+        try:
+            with path.open("w", encoding="utf-8", newline="\n") as file:
+                yield file
+        except OSError as error:
+            raise _refused(path, error) from error
+        return
+    try:
+        target = path.resolve()  # a link stays one
+    except (OSError, RuntimeError) as error:
+        raise _refused(path, error) from error
+    beside = target.with_name(f".{target.name}.staging-{os.getpid()}")
     try:
         with beside.open("w", encoding="utf-8", newline="\n") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        beside.replace(target)
     except OSError as error:
-        raise OutputRefused(f"cannot be written ({error.strerror})", where=path, fix="name another file") from error
+        raise _refused(path, error) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # the name may be one that no folder takes
+            beside.unlink(missing_ok=True)
+
+
+def _refused(path: Path, error: OSError | RuntimeError) -> OutputRefused:
+    why = error.strerror if isinstance(error, OSError) else "a link to itself"
+    return OutputRefused(f"cannot be written ({why})", where=path, fix="name another file")

@@ -27,6 +27,7 @@ from birdnet_deploy.npu.output import FORMATS, Report, render
 from birdnet_deploy.npu.rules import ALL_RULES, BY_ID
 from birdnet_deploy.npu.stedgeai import StedgeaiRun
 from birdnet_deploy.npu.stedgeai_json import parse_c_info
+from tests.support.bundles import write_bundle
 from tests.support.command import birdnet_deploy, fail, succeed
 from tests.support.graphs import small_graph
 from tests.support.stedgeai_files import c_info, report
@@ -312,3 +313,35 @@ def test_the_plan_of_the_engine_is_shown_where_it_computes(tflite_models: Path) 
 
 def test_known_rules_have_a_name_in_every_form() -> None:
     assert {ERROR.id, WARNING.id, INFO.id} <= set(BY_ID)
+
+
+def test_a_report_goes_into_a_pipe_and_leaves_it_there(tflite_models: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    succeed("validate", tflite_models / "hybrid.tflite", "--output-format", "jsonl", "-o", pipe)
+    lines = os.read(reading, 1 << 16).decode().splitlines()
+    os.close(reading)
+    assert {json.loads(line)["rule"] for line in lines} == {"BD107"}
+    assert pipe.is_fifo()
+
+
+def test_a_report_goes_where_a_link_points(tflite_models: Path, tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "latest").symlink_to("reports/one.txt")
+    succeed("validate", tflite_models / "good.tflite", "-o", tmp_path / "latest")
+    assert (tmp_path / "latest").is_symlink()
+    assert "0 error" in (tmp_path / "reports/one.txt").read_text()
+    (tmp_path / "loop").symlink_to("loop")
+    assert "cannot be written" in fail(5, "validate", tflite_models / "good.tflite", "-o", tmp_path / "loop")
+
+
+@pytest.mark.parametrize("name", ["model.tflite", "report.json", "birdnet.lock"])
+def test_a_report_never_replaces_what_is_checked(tflite_models: Path, tmp_path: Path, name: str) -> None:
+    folder = write_bundle(tmp_path / "bundle", (tflite_models / "good.tflite").read_bytes())
+    before = (folder / name).read_bytes()
+    for checked, options in ((folder, {}), (".", {"cwd": folder}), (folder / "model.tflite", {})):
+        if checked == folder / "model.tflite" and name != checked.name:
+            continue
+        assert "would replace what is checked" in fail(2, "validate", checked, "-o", folder / name, **options)
+    assert (folder / name).read_bytes() == before

@@ -120,3 +120,13 @@ def test_a_moved_tensor_that_others_read_is_made(reader: str) -> None:
     made = {step.output for step in composed.steps}
     assert kept in made
     assert len(plain.steps) - len(composed.steps) == (0 if reader == "output" else 1)
+
+
+def test_a_view_between_two_moves_keeps_its_offset() -> None:
+    chain = _Chain((1, 4, 5, 3))
+    chain.transpose([0, 2, 1, 3])
+    chain.slice([0, 2, 0, 0], [1, 3, 4, 3])
+    chain.transpose([0, 2, 1, 3])
+    plain, composed = _programs(chain.finish())
+    assert (len(plain.steps), len(plain.aliases), len(composed.steps)) == (2, 1, 1)
+    assert dict(composed.steps[0].fields)["input_start"] == 2 * 3

@@ -21,7 +21,8 @@ MAX_FILE_BYTES = 2**31 - 1  # firmware_stub/port: a longer file is refused
 _FAT = {"vfat": "FAT32", "msdos": "FAT32", "exfat": "exFAT"}
 _UNCLEAR = frozenset({"fuseblk", "fuse", "9p", "drvfs"})  # something else behind it says what it is
 _SYSTEM = frozenset({"System Volume Information", "lost+found", "$RECYCLE.BIN"})  # and what begins with a dot
-_OURS = re.compile(r"\d{5}\.WAV|BN\d{6}\.LOG|STAGES\.ON|LOG\.ON")
+_LOG = re.compile(r"BN\d{6}\.LOG")
+_WAV = re.compile(r"\d{5}\.WAV")
 _LISTED = 5
 _SPARE_BYTES = 2**20  # the tables of the file system, and a log
 
@@ -75,8 +76,8 @@ def fill_card(
     """Gives where the card lies, after the recordings and the manifest were copied into its folder.
 
     ``folder`` exists: a mounted SD card, or any folder. What it holds of an earlier card is replaced; its logs stay.
-    ``stages`` asks the firmware for the tensors of every window, ``log`` for its records on the card. ``board`` says that
-    a board will read it.
+    ``stages`` asks the firmware for the tensors of every window, ``log`` for its records on the card. ``board`` says
+    that a board will read it.
 
     Raises: UsageError (2) where there is no such folder or a recording is too long; OutputRefused (5) where it holds
     anything else, its file system is none that firmware reads, or there is no room.
@@ -118,8 +119,8 @@ def _present(folder: Path) -> set[str]:
     except OSError as error:
         raise OutputRefused(f"cannot be read ({error.strerror})", where=folder, fix="use another card") from error
     names = {name for name in names if not name.startswith(".") and name not in _SYSTEM}
-    ours = _is_ours(folder / MANIFEST_FILE)
-    foreign = sorted(name for name in names if not ours or not (name == MANIFEST_FILE or _OURS.fullmatch(name)))
+    ours = _ours(folder / MANIFEST_FILE, names)
+    foreign = sorted(name for name in names if name not in ours)
     if foreign:
         more = f" and {len(foreign) - _LISTED} more" if len(foreign) > _LISTED else ""
         raise OutputRefused(
@@ -129,12 +130,16 @@ def _present(folder: Path) -> set[str]:
     return names
 
 
-def _is_ours(manifest: Path) -> bool:
+def _ours(manifest: Path, names: set[str]) -> set[str]:
+    """Gives which names an earlier card left; none where no manifest of ours says so."""
     try:
         data: Any = json.loads(manifest.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(data, dict) and "schema_version" in data and isinstance(data.get("files"), list)
+        written = {str(entry["name"]) for entry in data["files"]}
+        unfinished = data["schema_version"] and data.get("unfinished", False)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return set()
+    logs = {name for name in names if _LOG.fullmatch(name) or (unfinished and _WAV.fullmatch(name))}
+    return {MANIFEST_FILE, STAGES_ON, LOG_ON, *written, *logs}
 
 
 def _note(folder: Path, content: dict[str, Any]) -> None:

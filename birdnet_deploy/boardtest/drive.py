@@ -158,6 +158,8 @@ class Driver:
 
     def _drive(self, client: Client, info: Info) -> None:
         card = info.card and self._options.has_card
+        if self._options.has_card and not card:
+            self._progress.warn("the board has no card that it can read")
         if self._options.stages:
             client.stages(True)
         self._progress.step(

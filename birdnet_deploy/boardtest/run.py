@@ -39,7 +39,11 @@ _AGAIN = "run it again with --resume: what is there is kept"
 
 @dataclass(frozen=True)
 class BoardTestRequest:
-    """What ``board-test`` is asked for. ``port`` is ``emulated`` or what ``monitor --port`` takes."""
+    """What ``board-test`` is asked for.
+
+    ``port`` is ``emulated`` or what ``monitor --port`` takes; ``inserted`` says that a card of these recordings is in
+    the board already.
+    """
 
     audio: Path
     path: Path | None = None
@@ -47,7 +51,7 @@ class BoardTestRequest:
     port: str = EMULATED
     save: Path | None = None
     resume: bool = False
-    prepare: bool = False
+    inserted: bool = False
     stages: bool = False
     log: bool = False
     tolerance: str | int = "auto"
@@ -63,7 +67,7 @@ class BoardTestRequest:
 
 @dataclass(frozen=True)
 class BoardTestResult:
-    """What a board test came to; ``verdict`` is None where it was interrupted, or only the card was prepared."""
+    """What a board test came to; ``verdict`` is None where it was interrupted."""
 
     target: str
     folder: Path
@@ -88,6 +92,31 @@ class BoardTestResult:
         return None if self.verdict is None else failure_of(self.verdict, self.problems, _AGAIN)
 
 
+def prepare(request: BoardTestRequest, progress: Progress | None = None) -> list[str]:
+    """Gives what the card of ``request`` holds now, one statement a line.
+
+    Raises: as ``board_test``.
+    """
+    progress, settings = progress or Silent(), find_settings()
+    if request.card is None:
+        raise UsageError("no card to prepare", fix="name its folder by --card")
+    bundle, _ = open_subject(_subject(request, settings), request.target, settings.target)
+    with scratch_folder() as scratch:
+        card = prepare_card(request.audio, bundle.config, scratch / "card", strict=request.strict, progress=progress)
+        place = _fill(card, request, True, progress)
+    skipped = f", {len(card.skipped)} unreadable recordings skipped" if card.skipped else ""
+    return [f"{len(card.files)} recordings on {request.card}{skipped}", f"card {place.text}"]
+
+
+def _subject(request: BoardTestRequest, settings: Settings) -> Path:
+    return request.path or settings.project or settings.bundle or Path()
+
+
+def _fill(card: Card, request: BoardTestRequest, board: bool, progress: Progress) -> Place:
+    assert request.card is not None
+    return fill_card(card, request.card, stages=request.stages, log=request.log, board=board, progress=progress)
+
+
 def board_test(
     request: BoardTestRequest, progress: Progress | None = None, *,
     choose: Callable[[Sequence[Port]], Port] | None = None,
@@ -102,30 +131,24 @@ def board_test(
     """
     progress = progress or Silent()
     settings = find_settings()
-    path = request.path or settings.project or settings.bundle or Path()
-    if request.prepare and request.card is None:
-        raise UsageError("no card to prepare", fix="name its folder by --card")
+    path = _subject(request, settings)
     bundle, target = open_subject(path, request.target, settings.target)
     with ExitStack() as stack:
         scratch = stack.enter_context(scratch_folder())
         folder = Folder(request.save or Path(f"{path.resolve().name.removesuffix('_bundle')}_board_test"))
         card = prepare_card(request.audio, bundle.config, scratch / "card", strict=request.strict, progress=progress)
         kept = folder.kept(bundle, card) if request.resume else []
-        place = None
-        if request.card is not None:
-            real = request.port != EMULATED or request.prepare
-            place = fill_card(card, request.card, stages=request.stages, log=request.log, board=real, progress=progress)
+        place = None if request.card is None else _fill(card, request, request.port != EMULATED, progress)
         reference = stack.enter_context(open_reference(bundle, tools=settings.tools, progress=progress))
         folder.begin(bundle, card)
         heard = Heard(by_name(card), card.sample_rate, reference.scores, folder.line)
         heard.keep(kept)
         test = _Test(request, settings, path, target, reference, card, heard, progress)
         verdict, interrupted = None, False
-        if not request.prepare:
-            try:
-                verdict = test.run(choose)
-            except KeyboardInterrupt:
-                interrupted = True
+        try:
+            verdict = test.run(choose)
+        except KeyboardInterrupt:
+            interrupted = True
         return _finish(test, folder, place, verdict, interrupted)
 
 
@@ -148,7 +171,8 @@ class _Test:
         """Gives the verdict once the board has given what it can."""
         request = self.request
         emulated = request.port == EMULATED
-        options = DriveOptions(request.wait_s, request.silence_s, emulated or request.card is not None, request.stages)
+        has_card = emulated or request.inserted or request.card is not None
+        options = DriveOptions(request.wait_s, request.silence_s, has_card, request.stages)
         driver = Driver(self.reference, self.card, self.heard, options, self.judge, self._progress)
         if driver.missing:
             with self._link(choose) if not emulated else self._emulated() as link:

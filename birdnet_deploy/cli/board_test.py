@@ -19,6 +19,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--audio", type=_PATH, required=True, help="A folder of recordings, or one file.")
 @click.option("--card", type=_PATH, help="The folder of the SD card: empty, or one that this tool wrote before.")
 @click.option("--prepare", is_flag=True, help="Only write the card.")
+@click.option("--inserted", is_flag=True, help="The card that --prepare wrote is in the board.")
 @click.option(
     "--port", default="emulated", show_default=True,
     help="emulated, auto, or a port as monitor takes it: a name, USB serial number, VID:PID[:SERIAL], socket://...",
@@ -40,7 +41,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--strict", is_flag=True, help="Fail at the first recording that cannot be read.")
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_context
-def command(ctx: click.Context, /, output_format: str, baud: int | None, **options: Any) -> None:
+def command(ctx: click.Context, /, output_format: str, baud: int | None, prepare: bool, **options: Any) -> None:
     """Run recordings through a board, read every window back and hold it against the host.
 
     The recordings become a card (--card), the board runs over it, asked file by file; without a card in the board each
@@ -49,12 +50,17 @@ def command(ctx: click.Context, /, output_format: str, baud: int | None, **optio
     those that came are kept for --resume. Ctrl-C: 130.
     """
     from birdnet_deploy.boardtest.run import BoardTestRequest, board_test, result_json, summary_lines
+    from birdnet_deploy.boardtest.run import prepare as prepare_card
     from birdnet_deploy.cli.console import ConsoleProgress
     from birdnet_deploy.readback.sources import DEFAULT_BAUD, LineOptions
     from birdnet_deploy.support import jsonfile
 
     request = BoardTestRequest(line=LineOptions(baud or DEFAULT_BAUD), **options)
     with ConsoleProgress() as progress:
+        if prepare:
+            for text in prepare_card(request, progress):
+                click.echo(printable(text))
+            return
         result = board_test(request, progress, choose=_menu() if _has_terminal() else None)
     if output_format == "json":
         click.echo(jsonfile.dumps(result_json(result)), nl=False)

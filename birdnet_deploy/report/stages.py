@@ -47,6 +47,10 @@ class DeviceStage(Protocol):
     def max(self) -> float:
         """The greatest value."""
 
+    @property
+    def sum(self) -> float:
+        """Of all values."""
+
 
 @dataclass(frozen=True)
 class StageDifference:
@@ -140,5 +144,6 @@ def _difference(host: NDArray[Any], device: DeviceStage) -> str:
     crc32 = zlib.crc32(np.ascontiguousarray(host, host.dtype.newbyteorder("<")).tobytes())
     if crc32 == device.crc32:
         return ""
-    ranges = (device.min, device.max, float(host.min()), float(host.max()))
-    return "from {:.6g} to {:.6g}, on the host from {:.6g} to {:.6g}".format(*ranges)
+    ours = (float(host.min()), float(host.max()), float(host.sum(dtype=np.float64)))
+    told = "from {:.6g} to {:.6g} with sum {:.6g}"
+    return f"{told.format(device.min, device.max, device.sum)}, on the host {told.format(*ours)}"

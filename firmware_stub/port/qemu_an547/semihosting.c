@@ -47,7 +47,16 @@ int32_t semihosting_open(const char *name)
 
 int32_t semihosting_append(const char *name)
 {
-    return open_file(name, OPEN_APPEND_BINARY);
+    const int32_t handle = open_file(name, OPEN_APPEND_BINARY);
+    if (handle < 0) {
+        return handle;
+    }
+    const int32_t length = semihosting_length(handle); /* QEMU 7.2 opens for appending and then writes over the start */
+    if (length < 0 || semihosting_seek(handle, (uint32_t)length) != 0) {
+        semihosting_close(handle);
+        return -1;
+    }
+    return handle;
 }
 
 int semihosting_write(int32_t handle, const void *data, size_t length)

@@ -74,14 +74,15 @@ def _check_options(output_format: str, statistics: bool, layers: bool) -> None:
 
 def _check_output(output: Path | None, path: Path | None) -> None:
     """Refuses to write the report over what is checked."""
+    from contextlib import suppress
+
     from birdnet_deploy.artifacts import BUNDLE_FILES
 
-    if output is None or not output.is_file():
-        return
     folder = path or Path()
-    for checked in (folder, *(folder / inner / name for inner in ("", "bundle") for name in BUNDLE_FILES)):
-        if checked.is_file() and checked.samefile(output):
-            raise UsageError("the report would replace what is checked", where=output, fix="name another file")
+    with suppress(OSError):  # what cannot be looked at is told when it is opened
+        for checked in (folder, *(folder / inner / name for inner in ("", "bundle") for name in BUNDLE_FILES)):
+            if output is not None and output.is_file() and checked.is_file() and checked.samefile(output):
+                raise UsageError("the report would replace what is checked", where=output, fix="name another file")
 
 
 def _ids(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ def validate_path(
     ModelError (exit 3) for a model that cannot be read.
     """
     found = path if path is not None else default_path(settings)
+    _look_at(found)
     board, said_by = _target(found, target, settings)
     read_target(board)
     rules = profile_of(settings, profile).and_(Profile(tuple(select), tuple(ignore)))
@@ -100,6 +101,18 @@ def default_path(settings: Settings) -> Path:
     if not candidates:
         raise UsageError("nothing named to check, and no bundle in this folder", fix="birdnet-deploy validate BUNDLE")
     return candidates[0]
+
+
+def _look_at(path: Path) -> None:
+    """Refuses a path that the system does not let anybody ask about: too long a name, or a folder that is closed.
+
+    Raises: UsageError (exit 2).
+    """
+    try:
+        path.exists()
+    except OSError as error:
+        fix = "name a file or folder that you may read"
+        raise UsageError(f"cannot be looked at ({error.strerror})", where=path, fix=fix) from error
 
 
 def _target(path: Path, target: str | None, settings: Settings) -> tuple[str, str]:

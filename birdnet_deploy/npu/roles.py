@@ -36,7 +36,8 @@ def _role(graph: Graph, op: Operator, stem: Operator | None, frontend: set[int])
         return "stem"
     if op.index in frontend:
         return "frontend"
-    if op.op == "FULLY_CONNECTED" and _reaches_output(graph, op):
+    one_position = math.prod(graph.output_of(op).shape[:-1]) == 1
+    if (op.op == "FULLY_CONNECTED" or one_position) and _reaches_output(graph, op):
         return "head"
     if _is_gate(graph, op):
         return "gate"

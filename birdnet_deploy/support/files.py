@@ -19,7 +19,7 @@ def replaced_text(path: Path) -> Iterator[TextIO]:
 
     Raises: OutputRefused (exit 5) where the folder is missing or not writable.
     """
-    if path.exists() and not path.is_file():  # a pipe or device; renamed over, it would be lost to everybody
+    if _is_special(path):  # renamed over, it would be lost to everybody
         try:
             with path.open("w", encoding="utf-8", newline="\n") as file:
                 yield file
@@ -42,6 +42,14 @@ def replaced_text(path: Path) -> Iterator[TextIO]:
     finally:
         with suppress(OSError):  # the name may be one that no folder takes
             beside.unlink(missing_ok=True)
+
+
+def _is_special(path: Path) -> bool:
+    """Says whether a path is a pipe, device or folder; what cannot be looked at is told when it is opened."""
+    try:
+        return path.exists() and not path.is_file()
+    except OSError:
+        return False
 
 
 def _refused(path: Path, error: OSError | RuntimeError) -> OutputRefused:

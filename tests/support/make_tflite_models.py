@@ -138,6 +138,12 @@ def _models():
         x = layers.Conv2D(8, 3, padding="same")(inputs)
         return keras.Model(inputs, [layers.ReLU(6)(x), layers.GlobalAveragePooling2D()(x)])
 
+    def conv_head():
+        inputs = keras.Input((16, 16, 1))
+        x = layers.Conv2D(8, 3, padding="same", activation="relu", name="stem_conv")(inputs)
+        x = layers.GlobalAveragePooling2D(keepdims=True)(x)
+        return keras.Model(inputs, layers.Flatten()(layers.Conv2D(10, 1, name="pred")(x)))
+
     def large():
         inputs = keras.Input((1024, 512, 1))
         x = layers.Conv2D(8, 3, padding="same", name="stem_conv")(inputs)
@@ -197,6 +203,7 @@ def _models():
         "transposed": lambda: converted(dscnn(body=layers.Conv2DTranspose(8, 3, strides=2))),
         "float16": lambda: converted_float16(dscnn()),
         "dynamic_float": lambda: tf.lite.TFLiteConverter.from_keras_model(dscnn()).convert(),
+        "conv_head": lambda: converted(conv_head()),
         "planes": lambda: converted(dscnn(front=planes)),
         "planes_12": lambda: converted(dscnn(front=planes, stem=12)),
         "narrow": lambda: converted(dscnn(front=layers.Conv2D(3, 1, activation="relu6", name="thin"))),

@@ -354,6 +354,12 @@ def test_planes_of_a_spectrogram_are_no_channels_of_the_family(tflite_models: Pa
     assert told[0].message.startswith("3 input channels are not divisible by 8, and need not: the stem reads")
 
 
+def test_a_head_that_is_a_convolution_of_one_position_is_a_head(tflite_models: Path) -> None:
+    result = check_path(tflite_models / "conv_head.tflite")
+    assert [(f.rule, f.where.split()[2]) for f in result.findings] == [("BD106", "CONV_2D")]
+    assert "10 output channels are not divisible by 8, and need not: the classifier head" in result.findings[0].message
+
+
 def test_outputs_of_a_stem_behind_planes_are_held_to_the_rule(tflite_models: Path) -> None:
     result = check_path(tflite_models / "planes_12.tflite")
     stem = of_rule(result, "BD106")[0].where

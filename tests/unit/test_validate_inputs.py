@@ -255,3 +255,7 @@ def test_the_shared_runs_of_stedgeai_are_read(shared: Path) -> None:
     assert found == {name: [] for name in ("Conv2d_1x1", "Conv2d_poll", "Depthwise_3x3", "conv2d_64f_3x3")}
     audio = check_path(shared / "st-examples/gs_audio_v2.1.0")
     assert [(f.rule, f.where) for f in audio.findings] == [("BD502", f"epoch {n}") for n in (1, 38, 39)]
+
+
+def test_a_path_that_no_system_takes_is_refused(tmp_path: Path) -> None:
+    assert "cannot be looked at" in fail(2, "validate", tmp_path / ("x" * 300))

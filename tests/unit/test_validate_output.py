@@ -281,7 +281,8 @@ def test_options_without_a_place_and_files_without_one_are_refused(tflite_models
     assert "layers" in fail(2, "validate", path, "--output-format", "json", "--layers")
     assert "no such file" in fail(2, "validate", path, "--measured", tmp_path / "nothing")
     assert "nothing of stedgeai" in fail(3, "validate", path, "--measured", tmp_path)
-    assert "cannot be written" in fail(5, "validate", path, "-o", tmp_path / "no" / "report")
+    for output in (tmp_path / "no" / "report", tmp_path / ("x" * 300), tmp_path):
+        assert "cannot be written" in fail(5, "validate", path, "-o", output)
     (tmp_path / "broken.tflite").write_bytes(b"12345678")
     for kind in FORMATS:
         done = birdnet_deploy("validate", tmp_path / "broken.tflite", "--output-format", kind)

@@ -45,8 +45,10 @@ def bundle_contract(folder: Path) -> Contract:
         lock = read_lock(folder / LOCK_FILE)
         return replace(contract, locked=True, lock=lock, stale=stale_lines(folder, lock))
     except DeployError as error:
-        problems = {**contract.problems, "lock": _without_folder(error, folder)}
-        return replace(contract, locked=True, problems=problems)
+        problem = _without_folder(error, folder)
+    except OSError as error:  # one of the files that the lock names
+        problem = f"{Path(str(error.filename)).name} cannot be read ({error.strerror})"
+    return replace(contract, locked=True, problems={**contract.problems, "lock": problem})
 
 
 def published_contract(model: Path, head: str) -> Contract | None:

@@ -367,6 +367,23 @@ def test_outputs_of_a_stem_behind_planes_are_held_to_the_rule(tflite_models: Pat
     assert held == ["12 output channels are not divisible by 8"]
 
 
+def test_a_file_of_a_bundle_that_may_not_be_read_is_a_finding(
+    tflite_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = bundle()(tflite_models, tmp_path)
+    opened = Path.open
+
+    def closed(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.name == "labels.txt":  # root may read whatever the mode says
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", closed)
+    told = [(finding.rule, finding.message) for finding in check_path(folder).findings]
+    assert ("BD302", "labels.txt: cannot be read (Permission denied)") in told
+    assert ("BD308", "labels.txt cannot be read (Permission denied)") in told
+
+
 @pytest.mark.parametrize("scale", [0.0, 9.9e-8, 1001.0])
 def test_scales_out_of_range_are_found_at_the_tensor(tflite_models: Path, tmp_path: Path, scale: float) -> None:
     def rescale(tree: Any) -> None:

@@ -65,7 +65,10 @@ def built_from_different_locks(subject: Subject) -> Iterator[Hit]:
 
 
 def _digest(path: Path) -> str:
-    return sha256_file(path) if path.is_file() else ""
+    try:
+        return sha256_file(path) if path.is_file() else ""
+    except OSError:  # BD308 tells it
+        return ""
 
 
 def _identities(rendered: Rendered) -> Iterator[tuple[str, dict[str, str]]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,15 @@ SUMMARY_FILE = "summary.txt"
 SCHEMA_VERSION = 1
 
 
+@dataclass(frozen=True)
+class _Begun:
+    """What is written once a first window comes."""
+
+    state: dict[str, Any]
+    manifest: dict[str, Any]
+    lines: list[str]
+
+
 class Folder:
     """A folder that is new, empty or an earlier board test's; ``line`` saves a window at once.
 
@@ -43,6 +52,7 @@ class Folder:
             listed = ", ".join(names[:5])
             raise OutputRefused(f"not the folder of a board test (it holds {listed})", where=path, fix="name another")
         self._partial: LineFile | None = None
+        self._begun: _Begun | None = None
 
     def kept(self, bundle: Bundle, card: Card) -> list[Prediction]:
         """Gives the whole windows of an earlier test of this bundle, of those recordings that are still the same.
@@ -62,36 +72,45 @@ class Folder:
         found = _read(partial if partial.is_file() else whole, len(bundle.labels))
         return [prediction for prediction in found if prediction.file in same]
 
-    def begin(self, bundle: Bundle, card: Card) -> None:
-        """Notes what is tested and opens the file of windows; what an earlier test left is gone."""
+    def begin(self, bundle: Bundle, card: Card, kept: Sequence[Prediction]) -> None:
+        """Says what is tested, and which windows are there. Until the first that comes nothing is changed."""
         manifest = json.loads(card.manifest.read_text(encoding="utf-8"))
         state = {
             "schema_version": SCHEMA_VERSION, "model": bundle.model_sha256, "lock": bundle.lock_sha256,
             "files": manifest["files"],
         }  # fmt: skip
+        self._begun = _Begun(state, manifest, [json.dumps(found.to_json(), allow_nan=False) for found in kept])
+
+    def _opened(self) -> LineFile:
+        """Gives the file of windows; when it is opened, what an earlier test left is gone."""
+        if self._partial is not None:
+            return self._partial
+        assert self._begun is not None
         try:
-            jsonfile.write(self.path / STATE_FILE, state)
-            shutil.copyfile(card.manifest, self.path / MANIFEST_FILE)
+            self._partial = LineFile(self.path / PARTIAL_FILE)
+            for line in self._begun.lines:
+                self._partial.write(line)
+            jsonfile.write(self.path / STATE_FILE, self._begun.state)
+            jsonfile.write(self.path / MANIFEST_FILE, self._begun.manifest)
             for name in (PREDICTIONS_FILE, REPORT_FILE, SUMMARY_FILE):
                 (self.path / name).unlink(missing_ok=True)
         except OSError as error:
             raise self._refused(error) from error
-        self._partial = LineFile(self.path / PARTIAL_FILE)
+        return self._partial
 
     def line(self, text: str) -> None:
         """Saves one window."""
-        assert self._partial is not None
-        self._partial.write(text)
+        self._opened().write(text)
 
     def end(self, predictions: Sequence[Prediction], *, complete: bool) -> Path:
         """Gives the file of windows: ``predictions.jsonl``, or the partial one, each of its lines marked."""
-        assert self._partial is not None
-        self._partial.close()
+        partial = self._opened()
+        partial.close()
         if not complete:
-            mark_incomplete(self._partial.path)
-            return self._partial.path
+            mark_incomplete(partial.path)
+            return partial.path
         write_predictions(self.path / PREDICTIONS_FILE, predictions, complete=True)
-        self._partial.path.unlink()
+        partial.path.unlink()
         return self.path / PREDICTIONS_FILE
 
     def report(self, content: dict[str, Any], lines: Sequence[str]) -> None:

@@ -36,9 +36,9 @@ class Heard:
     kept: int = 0
 
     def keep(self, predictions: Iterable[Prediction]) -> None:
-        """Enters the windows of an earlier, interrupted test."""
+        """Enters the windows of an earlier, interrupted test; who keeps the file has them."""
         for prediction in predictions:
-            self._enter(prediction)
+            self._enter(prediction, save=False)
         self.kept = len(self.windows)
 
     def record(self, record: AnyRecord) -> None:
@@ -89,9 +89,9 @@ class Heard:
     def _original(self, name: str) -> str:
         return self.names[name].original if name in self.names else name
 
-    def _enter(self, prediction: Prediction) -> None:
+    def _enter(self, prediction: Prediction, *, save: bool = True) -> None:
         copies = self.windows.setdefault((prediction.file, prediction.win, prediction.start), [])
-        if not copies:
+        if save and not copies:
             self.save(json.dumps(prediction.to_json(), allow_nan=False))
         if all(not np.array_equal(prediction.outputs, copy.outputs) for copy in copies):
             copies.append(prediction)

@@ -140,7 +140,7 @@ def board_test(
         kept = folder.kept(bundle, card) if request.resume else []
         place = None if request.card is None else _fill(card, request, request.port != EMULATED, progress)
         reference = stack.enter_context(open_reference(bundle, tools=settings.tools, progress=progress))
-        folder.begin(bundle, card)
+        folder.begin(bundle, card, kept)
         heard = Heard(by_name(card), card.sample_rate, reference.scores, folder.line)
         heard.keep(kept)
         test = _Test(request, settings, path, target, reference, card, heard, progress)

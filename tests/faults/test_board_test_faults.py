@@ -100,6 +100,19 @@ def test_a_board_that_takes_no_commands_is_read_until_its_bye(
     assert "windows bit-exact 20/20" in out
 
 
+def test_a_board_whose_hello_is_gone_is_asked(
+    app: Path, small_bundle: Path, audio: Path, card: Path, tmp_path: Path
+) -> None:
+    with native_board(app, tmp_path, card) as board:
+        port, said = os.open(board.port, os.O_RDONLY | os.O_NOCTTY), b""
+        while b"8000 Hz" not in said:  # the last line of its boot
+            said += os.read(port, 4096)
+        os.close(port)
+        assert b'"t":"hello"' in said
+        out = succeed(*asked(small_bundle, audio, board.port, tmp_path / "bt", "--inserted"))
+    assert "windows bit-exact 20/20" in out
+
+
 def test_a_missing_card_is_an_err_record(app: Path, small_bundle: Path, audio: Path, tmp_path: Path) -> None:
     with native_board(app, tmp_path, tmp_path / "no card", BN_LISTEN="0") as board:
         error = fail(8, *asked(small_bundle, audio, board.port, tmp_path / "bt"))
@@ -238,6 +251,9 @@ def test_recordings_that_changed_are_run_again_and_another_model_is_refused(
     with native_board(app, tmp_path, card) as board:
         out = succeed(*asked(small_bundle, audio, board.port, save, "--inserted", "--resume"))
     assert "15 windows of an earlier test were kept" in out
+    before = {path.name: path.read_bytes() for path in save.iterdir()}
+    fail(7, *asked(small_bundle, audio, tmp_path / "none", save))
+    assert {path.name: path.read_bytes() for path in save.iterdir()} == before  # no board: nothing is touched
     (save / "board-test.json").write_text(json.dumps({**state, "model": "0" * 64}))
     assert "another model" in fail(2, *asked(small_bundle, audio, tmp_path / "none", save, "--resume"))
 

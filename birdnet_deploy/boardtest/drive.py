@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,12 +62,12 @@ def greeted(port: WatchedPort, identity: Identity, until: float) -> tuple[Hello 
 class Driver:
     """Runs a card's files on a board, over one connection or, where it is unplugged, several.
 
-    ``judge`` gives the verdict over what has come; where outputs differ, their files run again with stages.
+    ``judge`` gives the verdict over what has come of some files; where outputs differ, files run again with stages.
     """
 
     def __init__(
         self, reference: Reference, card: Card, heard: Heard, options: DriveOptions,
-        judge: Callable[[], Verdict], progress: Progress,
+        judge: Callable[[Sequence[CardFile]], Verdict], progress: Progress,
     ) -> None:  # fmt: skip
         self._reference, self._card, self._heard, self._options = reference, card, heard, options
         self._judge, self._progress = judge, progress
@@ -169,7 +169,7 @@ class Driver:
             for file in self.missing:
                 if file.name not in self._refused:
                     self._one(client, file, card)
-        self.verdict = self._judge()
+        self.verdict = self._judge(self._card.files)
         # within a tolerance a mistake of the frontend may hide: its stages are exact on every board
         if (self.verdict.beyond or self.verdict.tolerance.lsb) and info.stages and not self._options.stages:
             self._explain(client, self.verdict, card)
@@ -218,10 +218,11 @@ class Driver:
         client.stages(True)
         differ = [found.file for found in verdict.beyond or verdict.comparison.differences]
         files = [file for file in self._card.files if not differ or file.original in differ]
-        for file in sorted(files, key=lambda file: file.samples)[:_STAGE_FILES]:
+        few = sorted(files, key=lambda file: file.samples)[:_STAGE_FILES]
+        for file in few:
             if card:
                 client.run(file.name, silence_s=self._options.silence_s)
             else:
                 starts = {found.win: found.start for found in verdict.beyond if found.file == file.original}
                 self._send(client, file, *next(iter(starts.items()), (0, 0)))
-        self.verdict = replace(verdict, stages=self._judge().stages)
+        self.verdict = replace(verdict, stages=self._judge(few).stages)

@@ -10,7 +10,7 @@ from typing import Any
 
 from birdnet_deploy import pipeline
 from birdnet_deploy.artifacts import Bundle
-from birdnet_deploy.board.card import Card, prepare_card
+from birdnet_deploy.board.card import Card, CardFile, prepare_card
 from birdnet_deploy.board.sdcard import STAGES_ON, Place, fill_card
 from birdnet_deploy.boardtest.drive import DriveOptions, Driver
 from birdnet_deploy.boardtest.folder import Folder
@@ -177,14 +177,14 @@ class _Test:
         if driver.missing:
             with self._link(choose) if not emulated else self._emulated() as link:
                 driver.run(link)
-        return driver.verdict or self.judge()
+        return driver.verdict or self.judge(self.card.files)
 
-    def judge(self) -> Verdict:
-        """Gives the verdict over what has come."""
+    def judge(self, files: Sequence[CardFile]) -> Verdict:
+        """Gives the verdict over what has come of some files."""
         self._progress.step("comparing with the host")
         tolerance = bundle_tolerance(self.reference.bundle, self.request.tolerance, self.target)
         return judge(
-            self.reference, self.card, self.card.files, self.heard.all(), self.heard.stages, tolerance,
+            self.reference, self.card, files, self.heard.all(), self.heard.stages, tolerance,
             top_k=self.request.top_k, progress=self._progress,
         )  # fmt: skip
 

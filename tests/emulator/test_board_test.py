@@ -145,14 +145,12 @@ def test_a_saved_readback_with_changes(small_project: Path, small_bundle: Path, 
     assert "1 of 6 windows differ from the host by up to 3 LSB" in fail(4, *compare)
     assert "1 of 6 windows differ" in fail(4, *compare, "--tolerance", "2")
     assert "windows within tolerance 6/6" in succeed(*compare, "--tolerance", "3")
-    assert "tolerance 0 LSB" in birdnet_deploy(*compare, "--target", "stm32n6570-dk", "--tolerance", "exact").stdout
     npu = birdnet_deploy(*compare, "--target", "stm32n6570-dk").stdout
     assert "p99.9 of |REF - XNNPACK|" in npu
     path.write_text("\n".join(lines[:-1]))
     assert "1 windows never came" in fail(8, *compare)
-    for line, code in (("{}", 8), ('{"file": "b.flac"}', 8), ("nothing", 8)):
-        path.write_text(line + "\n")
-        assert "not a saved window" in fail(code, *compare)
+    path.write_text("nothing\n")
+    assert "not a saved window" in fail(8, *compare)
     fail(2, "compare", small_bundle, path)
     fail(2, *compare, "--tolerance", "some")
     fail(2, "compare", small_bundle, tmp_path / "none.jsonl", "--audio", audio)

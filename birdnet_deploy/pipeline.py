@@ -187,6 +187,12 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     progress = progress or Silent()
     settings = find_settings()
     on_host = request.target == HOST
+    if on_host and (request.icount or request.line is not None):
+        asked = "--icount" if request.icount else "--serial"
+        raise UsageError(
+            f"the host twin has no {'instructions to count' if request.icount else 'serial line'}", where=asked,
+            fix=f"leave out {asked}, or --target host",
+        )  # fmt: skip
     found = find_tools(("cc",) if on_host else ("qemu-system-arm", "cc"), settings.tools)
     path = find_project(request.project, settings)
     with runnable(path, request.hints, progress, builds=not on_host) as project:

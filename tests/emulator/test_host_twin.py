@@ -80,6 +80,14 @@ def test_run_on_the_host_needs_no_emulator_and_no_cross_compiler(project: Projec
     assert not (project.build_dir / "firmware.elf").exists()
 
 
+@pytest.mark.parametrize("option", [("--icount",), ("--serial", "tcp")])
+def test_what_only_the_emulator_has_is_refused_on_the_host(
+    option: tuple[str, ...], project: Project, small_model: Path
+) -> None:
+    audio = small_model / "recordings"
+    assert f"leave out {option[0]}" in fail(2, "run", project.path, "--target", "host", "--audio", audio, *option)
+
+
 def test_a_bundle_runs_on_the_host_without_a_project(small_bundle: Path, small_model: Path) -> None:
     audio = next((small_model / "recordings").rglob("*.wav"))
     assert "windows bit-exact" in succeed("run", small_bundle, "--target", "host", "--audio", audio)

@@ -14,6 +14,7 @@ from birdnet_deploy.codegen.network import GeneratedNetwork, generate_network
 from birdnet_deploy.errors import ModelError
 from birdnet_deploy.tflite.reader import read_model
 from tests.support.engine import Engine
+from tests.support.int8_models import ModelBuilder
 from tests.support.kernel_cases import Case
 from tests.support.kernel_families import FAMILIES
 from tests.support.reference import reference_outputs
@@ -49,6 +50,24 @@ def test_kernels_equal_the_reference_on_random_models(family: str, tmp_path: Pat
     make, count = FAMILIES[family]
     rng = np.random.default_rng([7, *family.encode()])
     assert _compare([make(rng) for _ in range(count)], tmp_path, kernels) > count * 0.6
+
+
+@pytest.mark.parametrize("depth", [511, 512, 6522, 20_000])
+def test_a_softmax_of_many_equal_values_gives_zeros(depth: int, tmp_path: Path, kernels: Path) -> None:
+    """From 512 equal values on the reference's process ends; its last answer goes on for more of them."""
+    build = ModelBuilder()
+    source = build.tensor((1, depth), 0.05, 3)
+    result = build.tensor((1, depth), 1 / 256, -128)
+    build.operator("SOFTMAX", [source], result, beta=1.0)
+    model = build.finish([source], [result])
+    flat, steep = np.zeros((1, depth), np.int8), np.full((1, depth), -128, np.int8)
+    steep[0, :3] = 127
+    answers = Engine([generate_network(read_model(model))], tmp_path, kernels).outputs([np.stack([flat, steep])])
+    assert answers[0] is not None
+    assert (answers[0][0] == -128 + (depth < 512)).all()
+    assert np.array_equal(answers[0][1:], reference_outputs(model, steep[np.newaxis]))
+    if depth < 512:
+        assert np.array_equal(answers[0][:1], reference_outputs(model, flat[np.newaxis]))
 
 
 @pytest.mark.soak

@@ -123,7 +123,9 @@ def convert_windows(
             quantized = conversion.finish(calibration, evaluation, files=files)
         except GatesNotMet as error:
             frontier = _with_files(error.frontier, windows.calibration.refs)
-            raise GatesNotMet(error.what, frontier=frontier, where=error.where, fix=error.fix) from error
+            raise GatesNotMet(
+                error.what, frontier=frontier, min_cosine=error.min_cosine, where=error.where, fix=error.fix
+            ) from error
     return windows, quantized
 
 

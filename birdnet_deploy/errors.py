@@ -89,12 +89,16 @@ class CheckFailed(DeployError):
 
 
 class GatesNotMet(CheckFailed):
-    """No way to split the network between CPU and NPU is good enough; ``frontier`` has what was measured (JSON)."""
+    """No way to split the network between CPU and NPU is good enough.
+
+    ``frontier`` has what was measured (JSON), ``min_cosine`` the gate on the mean cosine, where there is one.
+    """
 
     def __init__(
-        self, what: str, *, frontier: Sequence[Mapping[str, Any]], where: object = None, fix: str | None = None
-    ) -> None:
-        self.frontier = tuple(frontier)
+        self, what: str, *, frontier: Sequence[Mapping[str, Any]], min_cosine: float | None = None,
+        where: object = None, fix: str | None = None,
+    ) -> None:  # fmt: skip
+        self.frontier, self.min_cosine = tuple(frontier), min_cosine
         super().__init__(what, where=where, fix=fix)
 
 

@@ -82,7 +82,7 @@ def frontier_on_failure() -> Iterator[None]:
     try:
         yield
     except GatesNotMet as error:
-        show_frontier(error.frontier, chosen=None, gate=None)
+        show_frontier(error.frontier, chosen=None, gate=error.min_cosine)
         raise
 
 
@@ -96,20 +96,32 @@ def show_bundle(bundle: Bundle) -> None:
     rows.append(("next", f"birdnet-deploy validate {shlex.quote(str(bundle.path))}"))
     _show_blocks(layer_lines(report))
     prologue, options = report["model"].get("prologue"), bundle.lock.get("options", {})
-    gate = options.get("min_cosine") if isinstance(options, Mapping) else None
-    show_frontier(report.get("frontier", ()), chosen=prologue["cut"] if prologue else "none", gate=gate)
+    points = report.get("frontier", ())
+    if len(points) > 1:
+        gate, gated = _gate(options) if isinstance(options, Mapping) else (None, False)
+        show_frontier(points, chosen=prologue["cut"] if prologue else "none", gate=gate, gated=gated)
     width = max(len(name) for name, _ in rows)
     for name, text in rows:
         click.echo(f"{name:<{width}}  {text}")
 
 
-def show_frontier(points: Sequence[Mapping[str, Any]], *, chosen: str | None, gate: float | None) -> None:
-    """Shows the cuts that were measured as a table and a plot; nothing where there is only one."""
-    from birdnet_deploy.quantization.frontier_text import frontier_lines, plot_lines
-    from birdnet_deploy.quantization.options import AUTO_MIN_COSINE
+def _gate(options: Mapping[str, Any]) -> tuple[float | None, bool]:
+    """Gives the gate on the mean cosine, and whether there are gates at all: ``none`` is shown those of ``auto``."""
+    from birdnet_deploy.quantization.options import AUTO, AUTO_MIN_COSINE, NONE
 
-    if len(points) > 1:
-        _show_blocks(frontier_lines(points, chosen), plot_lines(points, chosen, gate or AUTO_MIN_COSINE))
+    gate, agreement = options.get("min_cosine"), options.get("min_agreement")
+    if gate is None and options.get("prologue") in (AUTO, NONE):
+        gate = AUTO_MIN_COSINE
+    return gate, (gate, agreement) != (None, None)
+
+
+def show_frontier(
+    points: Sequence[Mapping[str, Any]], *, chosen: str | None, gate: float | None, gated: bool = True
+) -> None:
+    """Shows the cuts that were measured as a table and a plot, which marks the gate on the mean cosine."""
+    from birdnet_deploy.quantization.frontier_text import frontier_lines, plot_lines
+
+    _show_blocks(frontier_lines(points, chosen, gated=gated), plot_lines(points, chosen, gate))
 
 
 def _show_blocks(*blocks: Sequence[str]) -> None:

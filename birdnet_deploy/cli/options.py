@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,19 @@ def model_options(function: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+class _Share(click.FloatRange):
+    """A number above 0, at most 1; NaN, which no bound holds, is none."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value} is no number", param, ctx)
+        return found
+
+
 _QUANTIZE_OPTIONS = (
     click.option(
         "--prologue", metavar="none|auto|CUT",
@@ -63,12 +77,12 @@ _QUANTIZE_OPTIONS = (
         help=f"Float MACs that auto may spend on the CPU for a window; {MAX_CPU_MACS:,} by default.",
     ),
     click.option(
-        "--min-cosine", type=click.FloatRange(0, 1, min_open=True), metavar="X",
+        "--min-cosine", type=_Share(), metavar="X",
         help="Fail (exit code 4) below this mean cosine of scores on held-out calibration folds; no gate by default, "
         f"for auto {AUTO_MIN_COSINE}.",
     ),
     click.option(
-        "--min-agreement", type=click.FloatRange(0, 1, min_open=True), metavar="X",
+        "--min-agreement", type=_Share(), metavar="X",
         help="Fail (exit code 4) below this share of confident windows that keep their top species; no gate by "
         f"default, for auto {AUTO_MIN_AGREEMENT} or {AUTO_MISSES} misses.",
     ),

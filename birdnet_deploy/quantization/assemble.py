@@ -12,7 +12,14 @@ from numpy.typing import NDArray
 from birdnet_deploy.artifacts import SourceModel
 from birdnet_deploy.quantization.check import check_full_int8, dead_channels, degenerate_scales
 from birdnet_deploy.quantization.folds import assign_folds
-from birdnet_deploy.quantization.frontier import Cut, FrontierPoint, choose_cut, measure_frontier, split_at
+from birdnet_deploy.quantization.frontier import (
+    Cut,
+    FrontierPoint,
+    choose_cut,
+    measure_frontier,
+    require_cut,
+    split_at,
+)
 from birdnet_deploy.quantization.judge import Judge
 from birdnet_deploy.quantization.options import NONE, QuantizeOptions
 from birdnet_deploy.quantization.prepare import Prepared, prepare
@@ -82,6 +89,7 @@ def assemble(
     judge = Judge(converted.calibration_outputs, result["output_activation"], assign_folds(files, options.folds))
     if converted.int8 is not None and options.prologue == NONE and not options.frontier:
         return _as_converted(converted, options, source, calibration, evaluation)
+    require_cut(converted.floats, result["layers"], options)
     prepared = prepare(
         converted.floats, result["layers"], calibration, judge, options, progress, where=source.path,
         whole=converted.int8,
@@ -91,8 +99,9 @@ def assemble(
     frontier = measure_frontier(prepared, calibration, judge, options, progress)
     cut = choose_cut(frontier, options)
     prologue, npu = _at_cut(prepared, cut)
+    told = judged_on_itself(frontier, judge, whole=converted.int8 is not None)
     return QuantizedModel(
-        **_common(converted, options, source, calibration, evaluation, (tflite, *([npu] if npu else []))),
+        **_common(converted, options, source, calibration, evaluation, (tflite, *([npu] if npu else [])), told),
         simplifications=(*result["simplifications"], *prepared.simplifications),
         float_tflite=prepared.model,
         cut=cut,
@@ -119,10 +128,10 @@ def _as_converted(
 
 def _common(
     converted: Converted, options: QuantizeOptions, source: SourceModel, calibration: Floats, evaluation: Floats,
-    models: Sequence[bytes],
+    models: Sequence[bytes], told: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
-    """Gives the fields that every way of quantizing has; ``models`` are held to full int8."""
-    notes = []
+    """Gives the fields that every way of quantizing has; ``models`` are held to full int8, ``told`` are first notes."""
+    notes = list(told)
     for model in models:
         read = read_model(model)
         check_full_int8(read, io=options.io, where=source.path, scales=options.simplify)
@@ -142,6 +151,20 @@ def _common(
         "variant": result["variant"],
         "notes": tuple(dict.fromkeys(notes)),
     }
+
+
+def judged_on_itself(frontier: Sequence[FrontierPoint], judge: Judge, *, whole: bool) -> list[str]:
+    """Gives a note where figures of the frontier, and gates with them, are not of windows that were held out.
+
+    ``whole`` says that TensorFlow quantized the whole graph, which it does once, not for each fold.
+    """
+    if not frontier:
+        return []
+    if judge.count == 1:
+        return ["one recording cannot hold anything out: cuts and gates were judged on the windows that calibrated"]
+    if whole:
+        return ["TensorFlow quantized the whole graph, once: 'none' was judged on the windows that calibrated it"]
+    return []
 
 
 def _at_cut(prepared: Prepared, cut: Cut | None) -> tuple[bytes | None, bytes | None]:

@@ -23,6 +23,7 @@ from birdnet_deploy.errors import CalibrationError, InternalError, ModelError
 from birdnet_deploy.quantization.assemble import Converted, QuantizedModel, assemble
 from birdnet_deploy.quantization.check import check_full_int8
 from birdnet_deploy.quantization.options import METHODS, NONE, QuantizeOptions
+from birdnet_deploy.quantization.simplify import MAX_LOGIT_DIFFERENCE
 from birdnet_deploy.quantization.variant import contradicts, misfit
 from birdnet_deploy.quantization.worker import CANCELLED_FILE, FEATURES_FILE
 from birdnet_deploy.support import jsonfile
@@ -157,6 +158,8 @@ class Conversion:
         for step in quantized.simplifications:
             if not step["applied"]:
                 self._progress.warn(f"{step['step']}: not applied, changes logits by {step['max_logit_difference']:g}")
+            elif step["max_logit_difference"] > MAX_LOGIT_DIFFERENCE:
+                self._progress.warn(f"{step['step']}: changes logits by {step['max_logit_difference']:g}")
         return quantized
 
 

@@ -50,7 +50,8 @@ class FrontierPoint:
 
     ``cut`` None stands for ``none``. ``cpu_instructions`` is an estimate for one window, ``cosine_folds`` are the means
     of the folds, ``worst_window`` is an index of the calibration windows. ``confident_*`` count windows with a float
-    score above 0.25, with the 95 % Wilson interval of their agreement.
+    score above 0.25, with the 95 % Wilson interval of their agreement. ``lacks_room`` says of a cut that does not meet
+    the gates of ``auto`` that it only falls short of the room that they keep.
     """
 
     cut: Cut | None
@@ -69,6 +70,7 @@ class FrontierPoint:
     worst_window: int
     within_budget: bool
     meets: bool
+    lacks_room: bool = False
 
     @property
     def name(self) -> str:
@@ -126,6 +128,23 @@ def find_cuts(model: bytes, layers: Mapping[str, str]) -> tuple[Cut, ...]:
     return tuple(cuts)
 
 
+def require_cut(model: bytes, layers: Mapping[str, str], options: QuantizeOptions) -> None:
+    """Refuses the name of a cut that a float ``.tflite`` has not, before anything is measured.
+
+    Raises: UsageError (exit 2) with those that it has.
+    """
+    if options.prologue not in (AUTO, NONE):
+        _named_cut(find_cuts(model, layers), options.prologue)
+
+
+def _named_cut(cuts: Sequence[Cut], name: str) -> Cut:
+    for cut in cuts:
+        if cut.name == name:
+            return cut
+    known = ", ".join(cut.name for cut in cuts)
+    raise UsageError(f"there is no layer {name!r} to cut at", where="--prologue", fix=f"use {known}")
+
+
 def split_at(model: bytes, cut: Cut, plain: bytes | None = None) -> tuple[bytes, bytes]:
     """Gives the float models before and behind a cut.
 
@@ -164,12 +183,7 @@ def measure_frontier(
     if options.prologue == AUTO or options.frontier:
         chosen = cuts
     elif options.prologue != NONE:
-        chosen = [cut for cut in cuts if cut.name == options.prologue]
-        if not chosen:
-            known = ", ".join(cut.name for cut in cuts)
-            raise UsageError(
-                f"there is no layer {options.prologue!r} to cut at", where="--prologue", fix=f"use {known}"
-            )
+        chosen = [_named_cut(cuts, options.prologue)]
     named = options.prologue not in (AUTO, NONE)
     points = [_measure(prepared, None, windows, judge, options)]
     for cut in chosen:
@@ -207,8 +221,10 @@ def _safe(points: Sequence[FrontierPoint], options: QuantizeOptions) -> Sequence
         return points
     best = max(met, key=lambda point: point.cosine_mean)
     allowed = (1.0 - AUTO_MIN_COSINE) * AUTO_ROOM
+    tight = [point.meets and point is not best and 1.0 - point.cosine_mean > allowed for point in points]
     return [
-        replace(point, meets=point.meets and (point is best or 1.0 - point.cosine_mean <= allowed)) for point in points
+        replace(point, meets=point.meets and not short, lacks_room=short)
+        for point, short in zip(points, tight, strict=True)
     ]
 
 
@@ -279,8 +295,9 @@ def choose_cut(points: Sequence[FrontierPoint], options: QuantizeOptions) -> Cut
         for name, value in (("cosine", gates.min_cosine), ("agreement", gates.min_agreement))
         if value is not None
     )
+    wanted += f" or at most {gates.misses} misses" if gates.misses else ""
     raise GatesNotMet(
         f"no cut meets the gates ({wanted}); the best, {best.name}, has {what}",
-        frontier=tuple(point.to_json() for point in points), where="--prologue",
+        frontier=tuple(point.to_json() for point in points), min_cosine=gates.min_cosine, where="--prologue",
         fix="allow more with --max-cpu-macs, lower the gates, or calibrate on more varied recordings",
     )  # fmt: skip

@@ -18,15 +18,15 @@ _FILE_WIDTH = 32
 _LEAST_LOSS = 1e-4  # 1 - cosine at the right edge of the plot
 
 
-def frontier_lines(points: Sequence[Point], chosen: str | None = None) -> list[str]:
-    """Gives the table: one line a cut, cheapest first; ``chosen`` is marked."""
+def frontier_lines(points: Sequence[Point], chosen: str | None = None, *, gated: bool = True) -> list[str]:
+    """Gives the table: one line a cut, cheapest first; ``chosen`` is marked, and with gates what meets them."""
     rows = [
         (
             point["name"], _millions(point["cpu_macs"]), _millions(point["cpu_instructions"]),
             _millions(point["npu_macs"]), f"{point['cosine_mean']:.4f}", f"{point['cosine_p5']:.4f}",
             f"{point['cosine_min']:.4f}", f"{point['agreed']}/{point['windows']}",
             f"{point['confident_agreed']}/{point['confident_windows']}",
-            "{:.3f} to {:.3f}".format(*point["confident_interval"]), _worst(point), _mark(point, chosen),
+            "{:.3f} to {:.3f}".format(*point["confident_interval"]), _worst(point), _mark(point, chosen, gated),
         )
         for point in points
     ]  # fmt: skip
@@ -45,11 +45,15 @@ def _worst(point: Point) -> str:
     return f"{name if len(name) <= _FILE_WIDTH else name[: _FILE_WIDTH - 3] + '...'} @{worst['start']}"
 
 
-def _mark(point: Point, chosen: str | None) -> str:
+def _mark(point: Point, chosen: str | None, gated: bool) -> str:
     if point["name"] == chosen:
         return "<- chosen"
+    if not gated:
+        return ""
     if not point["within_budget"]:
         return "over the budget"
+    if point.get("lacks_room"):
+        return "meets the gates with too little room"
     return "meets the gates" if point["meets"] else ""
 
 

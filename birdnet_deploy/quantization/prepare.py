@@ -101,7 +101,8 @@ def _simplified(
     converted: bytes, windows: Floats, judge: Judge, options: QuantizeOptions
 ) -> tuple[bytes, tuple[Record, ...]]:
     difference = difference_to(judge, converted, windows)
-    steps = [_step("fold BatchNormalization into the convolutions", "by the converter", difference)]
+    folding = _step("fold BatchNormalization into the convolutions", "by the converter, always", difference)
+    steps: list[Record] = [{**folding, "applied": True}]  # nothing keeps TensorFlow's converter from it
     swapped = swap_layout(converted) if options.simplify else None
     if swapped is None:
         return converted, tuple(steps)

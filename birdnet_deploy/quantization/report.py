@@ -92,7 +92,7 @@ def fidelity_rows(report: Mapping[str, Any]) -> Rows:
         ("kernels", _kernels(found["kernels"], reference)),
         ("worst window", f"{worst['file']} at sample {worst['start']}, cosine {worst['cosine']}"),
         *_whole_rows(report.get("without_prologue")),
-        *_auto_rows(report.get("auto")),
+        *(_auto_rows(report.get("auto")) or _unmeasured_rows(report)),
     ]
 
 
@@ -156,6 +156,13 @@ def _auto_rows(auto: Mapping[str, Any] | None) -> Rows:
     if auto["cut"] is None:
         return [("--prologue auto", f"would find no cut that meets its gates; best is {auto['best']}: {change}")]
     return [("--prologue auto", f"would cut after {auto['cut']}: {change}")]
+
+
+def _unmeasured_rows(report: Mapping[str, Any]) -> Rows:
+    """Says of a conversion without a prologue how to learn what one would recover."""
+    if "level" not in report or report["model"].get("prologue") or report.get("frontier"):
+        return []
+    return [("--prologue auto", "not measured; --fidelity full says what it would recover")]
 
 
 def _confident(figures: Mapping[str, Any]) -> str:

@@ -106,6 +106,34 @@ def test_gates_that_no_cut_meets_end_with_the_frontier_and_no_bundle(small_model
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("option", ["--min-cosine", "--min-agreement"])
+def test_a_gate_that_is_no_number_is_refused_before_any_work(small_model: Path, tmp_path: Path, option: str) -> None:
+    model = small_model / "small.keras"
+    done = birdnet_deploy("convert", model, "--calibration", "synthetic", option, "nan", cwd=tmp_path)
+    assert done.returncode == 2 and option in done.stderr.splitlines()[-1] and "TensorFlow" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_recording_ends_with_the_frontier_and_a_note_on_what_it_is_worth(small_model: Path, tmp_path: Path) -> None:
+    recording = min((small_model / "recordings").rglob("*.wav"))
+    asked = ("convert", small_model / "small.keras", "--calibration", recording, "--ranges", "minmax")
+    asked += ("--fidelity", "basic", "-o", tmp_path / "b")
+    done = birdnet_deploy(*asked, "--prologue", "auto", "--min-cosine", "1", "--max-cpu-macs", 0, cwd=tmp_path)
+    assert done.returncode == 4 and list(tmp_path.iterdir()) == []
+    assert done.stdout.splitlines()[1].startswith("none ")  # the only point is shown too, with its worst window
+    assert "the gate, 1)" in done.stdout and recording.name in done.stdout.splitlines()[1]
+    succeed(*asked, "--prologue", "stem")
+    assert any("cannot hold anything out" in note for note in report_of(tmp_path / "b")["notes"])
+
+
+def test_a_cut_that_does_not_exist_is_refused_before_anything_is_measured(small_model: Path, tmp_path: Path) -> None:
+    done = birdnet_deploy(
+        "convert", small_model / "small.keras", "--calibration", "synthetic", "--prologue", "stm", cwd=tmp_path
+    )
+    assert done.returncode == 2 and "no layer 'stm'" in done.stderr and "use frontend, stem, " in done.stderr
+    assert "statistics" not in done.stderr and list(tmp_path.iterdir()) == []
+
+
 def test_float_ends_are_taken_by_generate_and_change_no_bit(small_model: Path, tmp_path: Path) -> None:
     succeed(
         "convert", small_model / "small.keras", "--calibration", "synthetic", "--io", "float32", "--ranges", "minmax",
@@ -113,6 +141,7 @@ def test_float_ends_are_taken_by_generate_and_change_no_bit(small_model: Path, t
     )  # fmt: skip
     report = report_of(tmp_path / "b")
     assert (report["level"], report["layers"], report["auto"], report["frontier"]) == ("basic", None, None, [])
+    assert "not measured" in dict(fidelity_rows({**report, "frontier": []}))["--prologue auto"]
     assert report["calibration"]["synthetic"] is True and "synthetic" in report["warnings"][0]
     data = (tmp_path / "b/model.tflite").read_bytes()
     golden = np.load(tmp_path / "b/golden.npz")
@@ -135,6 +164,11 @@ def test_the_frontier_as_a_table_and_a_plot() -> None:
     table = frontier_lines(points, "stem")
     assert table[2].split()[:4] == ["stem", "1.31", "M", "5.24"] and table[2].endswith("<- chosen")
     assert table[3].endswith("over the budget") and "b.wav @7" in table[1] and "50/52" in table[1]
+    assert table[1].endswith("@7")  # misses the gates
+    ungated = frontier_lines([*points, point("later", 0.9999, 2_000_000)], "stem", gated=False)
+    assert [line.endswith("@7") for line in ungated] == [False, True, False, True, True]
+    tight = point("tight", 0.9965, 2_000_000, meets=False, lacks_room=True)
+    assert frontier_lines([tight])[1].endswith("meets the gates with too little room")
     plot = plot_lines(points, "stem", gate=0.996)
     bars = [line.count("#") for line in plot[:3]]
     assert bars[0] < bars[1] < bars[2] and plot[1].endswith("0.9900 <-")

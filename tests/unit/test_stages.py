@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from birdnet_deploy.errors import BoardError
 from birdnet_deploy.readback.framing import FrameParser
-from birdnet_deploy.readback.ledger import Identity, Ledger
+from birdnet_deploy.readback.identity import Identity
+from birdnet_deploy.readback.ledger import Ledger
 from birdnet_deploy.readback.records import Hello, RecordRejected, Unknown, parse_record
 from birdnet_deploy.readback.stage import Stage
 from birdnet_deploy.report.stages import StageCheck
@@ -130,9 +131,8 @@ def test_the_first_stage_that_differs_is_named_in_the_order_of_the_data() -> Non
     assert (verdict.compared, verdict.equal, verdict.missing) == (6, 3, 0)
     assert [(found.name, found.win) for found in verdict.differences] == [("stem", 1), ("npu input", 0)]
     assert verdict.first == "stem"
-    assert "the first that differs is 'stem' (window 1 of 00001.WAV: from -4 to 20, on the host from -2 to 10)" in (
-        verdict.line
-    )
+    first = "from -4 to 20 with sum 68.502, on the host from -2 to 10 with sum 34.251"
+    assert f"the first that differs is 'stem' (window 1 of 00001.WAV: {first})" in verdict.line
     assert verdict.to_json()["differences"][0]["stage"] == "stem"
 
 

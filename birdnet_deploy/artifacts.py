@@ -16,6 +16,7 @@ GOLDEN_FILE = "golden.npz"
 REPORT_FILE = "report.json"
 LOCK_FILE = "birdnet.lock"
 PROJECT_FILE = "project.json"
+BUNDLE_FOLDER = "bundle"  # of a project: the copy of what it was made of
 NPU_MODEL_FILE = "model_npu.tflite"
 PROLOGUE_FILE = "prologue.npz"
 MEMORY_PLAN_FILE = "memory_plan.json"

@@ -14,11 +14,11 @@ from birdnet_deploy.board.card import Card, prepare_card
 from birdnet_deploy.board.host import native
 from birdnet_deploy.board.lines import default_line
 from birdnet_deploy.board.qemu import Emulation, emulated
-from birdnet_deploy.boardtest.reference import expected_windows, identity_of, told
+from birdnet_deploy.boardtest.reference import expected_windows, told
 from birdnet_deploy.errors import CheckFailed, DeployError, ProtocolError, UsageError
 from birdnet_deploy.model.beside import ModelHints
 from birdnet_deploy.model.labels import folder_label
-from birdnet_deploy.readback.ledger import Identity
+from birdnet_deploy.readback.identity import Identity, identity_of
 from birdnet_deploy.readback.records import AnyRecord, Inference, scores_of
 from birdnet_deploy.readback.session import SessionResult, read_session
 from birdnet_deploy.report.compare import Comparison, compare_windows
@@ -102,7 +102,7 @@ def run_device(
         card = prepare_card(request.audio, bundle.config, scratch / "card", strict=request.strict, progress=progress)
         if request.stages:
             (card.folder / STAGES_FILE).touch()
-        session = _read_board(firmware, card, identity_of(bundle, interpreter), request, qemu=qemu, progress=progress)
+        session = _read_board(firmware, card, identity_of(bundle), request, qemu=qemu, progress=progress)
         progress.step("comparing with the host")
         check = _stage_check(session, card) if request.stages else None
         expected = expected_windows(card, card.files, bundle.config.window_samples, frontend, interpreter, check)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from birdnet_deploy.support.printable import printable
+
 
 class DeployError(Exception):
     """The base of all expected failures.
@@ -31,7 +33,7 @@ class DeployError(Exception):
         text = self.what if self.where is None else f"{self.where}: {self.what}"
         if self.fix:
             text = f"{text} -> {self.fix}"
-        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+        return printable(text)
 
 
 class InternalError(DeployError):

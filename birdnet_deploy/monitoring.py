@@ -8,13 +8,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from birdnet_deploy import bundle as bundles
 from birdnet_deploy.artifacts import MODEL_FILE, Bundle
 from birdnet_deploy.errors import CheckFailed, DeployError, UsageError
 from birdnet_deploy.project.open import open_project
-from birdnet_deploy.readback.ledger import Identity, Ledger
+from birdnet_deploy.readback.identity import identity_of
+from birdnet_deploy.readback.ledger import Ledger
 from birdnet_deploy.readback.portlock import PortLock
 from birdnet_deploy.readback.ports import AUTO, Finder, Port, choose_port, ports_here
 from birdnet_deploy.readback.pump import Pump
@@ -27,7 +26,6 @@ from birdnet_deploy.report.outputs import Outputs, Wanted
 from birdnet_deploy.report.predictions import Prediction
 from birdnet_deploy.report.selections import Choice, Timing
 from birdnet_deploy.support.lines import LineFile
-from birdnet_deploy.tflite.reader import read_model
 
 SCHEMA_VERSION = 1
 STDIN = "-"
@@ -123,22 +121,6 @@ def monitor(
         watched = watch(pump, ledger, _Recorder(view, outputs, ledger, rate, names, raw), request.limits)
         outputs.finish(complete=watched.session.complete)
     return MonitorResult(request, source.name, watched.session, outputs.windows, watched.interrupted)
-
-
-def identity_of(bundle: Bundle) -> Identity:
-    """Gives what the hello of a bundle's firmware must say."""
-    model = read_model(bundle.model)
-    quantization = model.tensors[model.outputs[0]].quantization
-    if quantization is None:
-        raise UsageError("the model's output is not quantized", where=bundle.model, fix="convert it to full int8")
-    return Identity(
-        model_sha256=bundle.model_sha256,
-        lock_sha256=bundle.lock_sha256,
-        classes=len(bundle.labels),
-        scale=float(np.float32(quantization.scales[0])),
-        zp=int(quantization.zero_points[0]),
-        act=bundle.config.output_activation,
-    )
 
 
 def _open_bundle(path: Path) -> Bundle:

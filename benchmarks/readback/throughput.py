@@ -28,7 +28,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from birdnet_deploy.readback.framing import FrameParser  # noqa: E402
-from birdnet_deploy.readback.ledger import Identity, Ledger  # noqa: E402
+from birdnet_deploy.readback.identity import Identity  # noqa: E402
+from birdnet_deploy.readback.ledger import Ledger  # noqa: E402
 from tests.support.bn1_streams import LOCK, MODEL, SCALE, ZERO_POINT, bye, hello, sent, window  # noqa: E402
 
 CLASSES = (10, 100, 1000, 6000)

@@ -16,7 +16,8 @@ from birdnet_deploy.boardtest.reference import Reference
 from birdnet_deploy.errors import BoardError, ProtocolError
 from birdnet_deploy.readback.client import Client, DuplexPort, Info
 from birdnet_deploy.readback.framing import FrameParser
-from birdnet_deploy.readback.ledger import Identity, Ledger
+from birdnet_deploy.readback.identity import Identity
+from birdnet_deploy.readback.ledger import Ledger
 from birdnet_deploy.readback.records import Hello
 from birdnet_deploy.readback.session import read_port, read_session
 from birdnet_deploy.report.verdict import Verdict

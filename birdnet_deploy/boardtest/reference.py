@@ -18,7 +18,7 @@ from birdnet_deploy.artifacts import Bundle
 from birdnet_deploy.audio.host_frontend import HostFrontend
 from birdnet_deploy.audio.windows import window_starts
 from birdnet_deploy.board.card import Card, CardFile
-from birdnet_deploy.readback.ledger import Identity
+from birdnet_deploy.readback.identity import Identity, identity_of
 from birdnet_deploy.report.compare import HostWindow, host_windows
 from birdnet_deploy.report.stages import StageCheck
 from birdnet_deploy.support.process import scratch_folder
@@ -48,7 +48,7 @@ class Reference:
     @property
     def identity(self) -> Identity:
         """What the hello of the bundle's firmware must say."""
-        return identity_of(self.bundle, self.interpreter)
+        return identity_of(self.bundle)
 
     def scores(self, outputs: NDArray[np.int8]) -> NDArray[np.float64]:
         """Gives the scores of int8 outputs ``[..., classes]``, as the host makes them of records."""
@@ -92,21 +92,6 @@ def _checked(
     check.take(file, next(windows), stages)
     found: NDArray[np.int8] = stages[-1][1]
     return found
-
-
-def identity_of(bundle: Bundle, interpreter: Int8Interpreter) -> Identity:
-    """Gives what the hello of a bundle's firmware must say; ``interpreter`` is that of the network that runs."""
-    quantization = interpreter.output_quantization
-    return Identity(
-        model_sha256=bundle.model_sha256,
-        lock_sha256=bundle.lock_sha256,
-        classes=len(bundle.labels),
-        scale=float(np.float32(quantization.scale)),
-        zp=quantization.zero_point,
-        act=bundle.config.output_activation,
-        npu_sha256=bundle.npu_sha256,
-        prologue_sha256=bundle.prologue_sha256,
-    )
 
 
 @contextmanager

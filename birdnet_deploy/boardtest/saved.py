@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from birdnet_deploy.errors import ProtocolError, UsageError
 from birdnet_deploy.readback.framing import FrameParser
-from birdnet_deploy.readback.ledger import Identity, Ledger
+from birdnet_deploy.readback.identity import Identity
+from birdnet_deploy.readback.ledger import Ledger
 from birdnet_deploy.readback.session import session_result
 from birdnet_deploy.readback.stage import Stage
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from birdnet_deploy.cli.compare import TOLERANCE_HELP, ToleranceType, printable
+from birdnet_deploy.cli.compare import TOLERANCE_HELP, ToleranceType
 from birdnet_deploy.cli.monitor import Duration, _has_terminal, _menu
 from birdnet_deploy.errors import INTERRUPTED_EXIT_CODE
+from birdnet_deploy.support.printable import printable
 
 _PATH = click.Path(path_type=Path)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from birdnet_deploy.support.printable import printable
+
 if TYPE_CHECKING:
     from birdnet_deploy.boardtest.judge import CompareRequest
 
@@ -100,8 +102,3 @@ def _show_readback(ctx: click.Context, request: CompareRequest, output_format: s
     if result.failure is not None:
         click.echo(f"error: {result.failure.line}", err=True)
     ctx.exit(0 if result.failure is None else result.failure.exit_code)
-
-
-def printable(text: str) -> str:
-    """Gives a text on one line; control characters of hostile names are escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from birdnet_deploy.npu.data import Target, operators
-from birdnet_deploy.npu.graph import WEIGHTED, Graph, printable
+from birdnet_deploy.npu.graph import WEIGHTED, Graph
 from birdnet_deploy.npu.latency import Latency, estimate_latency, read_fit
 from birdnet_deploy.npu.memory_map import Planned, is_view, plan_memory, used_bytes
 from birdnet_deploy.npu.subject import Subject
+from birdnet_deploy.support.printable import printable
 from birdnet_deploy.tflite.reader import Operator, Tensor
 
 _FILE = Path(__file__).with_name("estimate.toml")

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from functools import cached_property
 
+from birdnet_deploy.support.printable import printable
 from birdnet_deploy.tflite.reader import Operator, Tensor, TfliteModel
 
 CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})
@@ -111,11 +112,6 @@ class Graph:
 def tensor_label(tensor: Tensor) -> str:
     """Gives a tensor's place for a message: index and name."""
     return f"tensor {tensor.index} {printable(tensor.name)}".rstrip()
-
-
-def printable(name: str) -> str:
-    """Gives a name from a file on one line: control characters are escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in name)
 
 
 def _last(tensor: Tensor) -> int:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from birdnet_deploy.artifacts import LOCK_FILE, MODEL_FILE
+from birdnet_deploy.artifacts import BUNDLE_FOLDER, LOCK_FILE, MODEL_FILE, NPU_MODEL_FILE
 from birdnet_deploy.errors import ModelError, UsageError
 from birdnet_deploy.model.published import find_keras, find_tflite, refuse_unconverted
 from birdnet_deploy.npu.contract import Contract, bundle_contract, published_contract
@@ -27,9 +27,6 @@ from birdnet_deploy.tflite.reader import TfliteModel, read_model
 if TYPE_CHECKING:
     from birdnet_deploy.npu.stedgeai import StedgeaiRun
 
-PROJECT_BUNDLE = "bundle"
-NPU_MODEL_FILE = "model_npu.tflite"  # what runs where a prologue computes the first layers outside
-PROLOGUE_FILE = "prologue.npz"
 _RUN_FOLDERS = (".", "stedgeai", "st_ai_output", "network_output")
 _RUN_FILES = ("_c_info.json", "_generate_report.txt", "_analyze_report.txt", "_validate_report.txt")
 _NO_MODEL = TfliteModel("", 0, (), (), (), ())
@@ -93,8 +90,8 @@ def open_subject(path: Path, target: Target) -> Subject:
         return _open_file(path, target)
     if not path.is_dir():
         raise UsageError("no such file or folder", where=path, fix=_FIX)
-    if is_project(path) or (path / PROJECT_BUNDLE / MODEL_FILE).is_file():
-        subject = _open_bundle(path / PROJECT_BUNDLE, target)
+    if is_project(path) or (path / BUNDLE_FOLDER / MODEL_FILE).is_file():
+        subject = _open_bundle(path / BUNDLE_FOLDER, target)
         return replace(subject, path=path, kind="project", rendered=read_rendered(path), run=_run_in(path))
     if (path / MODEL_FILE).is_file() or (path / LOCK_FILE).is_file():
         return replace(_open_bundle(path, target), run=_run_in(path))

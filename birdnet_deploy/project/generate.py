@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from birdnet_deploy import __version__
-from birdnet_deploy.artifacts import MEMORY_PICTURE_FILE, MEMORY_PLAN_FILE, PROJECT_FILE, Bundle
+from birdnet_deploy.artifacts import BUNDLE_FOLDER, MEMORY_PICTURE_FILE, MEMORY_PLAN_FILE, PROJECT_FILE, Bundle
 from birdnet_deploy.errors import ModelError, UsageError
 from birdnet_deploy.model.labels import check_label_count
 from birdnet_deploy.npu.targets import Board, read_board
 from birdnet_deploy.project.layout import (
-    BUNDLE_FOLDER,
     GENERATED,
     Sources,
     rendered_files,

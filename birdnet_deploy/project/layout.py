@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from birdnet_deploy.support.resources import firmware_dir, templates_dir
 
-BUNDLE_FOLDER = "bundle"
 GENERATED = "generated"
 FRONTEND_SOURCES = ("core/frontend*.c", "core/fft.c")
 FRONTEND_TABLES = f"{GENERATED}/frontend_tables.c"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from birdnet_deploy.artifacts import PROJECT_FILE, Project
+from birdnet_deploy.artifacts import BUNDLE_FOLDER, PROJECT_FILE, Project
 from birdnet_deploy.bundle import open_bundle
 from birdnet_deploy.errors import UsageError
-from birdnet_deploy.project.layout import BUNDLE_FOLDER
 
 
 def open_project(path: Path) -> Project:

@@ -14,6 +14,7 @@ from typing import Any
 from birdnet_deploy.errors import BoardError, ProtocolError
 from birdnet_deploy.readback.boots import Boot
 from birdnet_deploy.readback.framing import Corrupt, Event, Noise, Record
+from birdnet_deploy.readback.identity import Identity
 from birdnet_deploy.readback.records import (
     PROTOCOL,
     AnyRecord,
@@ -30,20 +31,6 @@ from birdnet_deploy.readback.stage import Stage
 _SHOWN_BYTES = 160
 _KEPT = 10_000  # error, fault and rejected records; all are counted
 _SHOWN_PROBLEMS = 40
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What the hello record must say; ``scale`` and ``zp`` are those of the model's output."""
-
-    model_sha256: str
-    lock_sha256: str
-    classes: int
-    scale: float
-    zp: int
-    act: str
-    npu_sha256: str | None = None
-    prologue_sha256: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import Protocol
 
 from birdnet_deploy.errors import ProtocolError
 from birdnet_deploy.readback.framing import Event, FrameParser
-from birdnet_deploy.readback.ledger import Counts, Identity, Ledger
+from birdnet_deploy.readback.identity import Identity
+from birdnet_deploy.readback.ledger import Counts, Ledger
 from birdnet_deploy.readback.records import AnyRecord, Bye, Error, Fault, Hello, Inference
 from birdnet_deploy.readback.stage import Stage
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from birdnet_deploy.report.predictions import Prediction
+from birdnet_deploy.support.printable import printable
 
 Write = Callable[[str], None]
 CSV_HEADER = ("file", "win", "start_s", "seq", "boot", "label", "score")
@@ -61,7 +62,7 @@ def safe_cell(text: str) -> str:
 
     Source: OWASP, "CSV Injection".
     """
-    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    text = printable(text)
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from birdnet_deploy.report.compare import Comparison
 from birdnet_deploy.report.predictions import Detection, FileResult
+from birdnet_deploy.support.printable import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,7 +57,7 @@ def table_rows(files: Sequence[FileResult], threshold: float | None) -> list[tup
     for file in files:
         mark = {None: "", True: "✓", False: "✗"}[file.right]
         shown = detections_from(file, threshold)
-        lead = (_printable(file.file), file.true_label or "")
+        lead = (printable(file.file), file.true_label or "")
         if not shown:
             nothing = "nothing came" if not file.windows else f"none of {threshold:g} or more"
             rows.append((*lead, nothing, "", "", mark))
@@ -103,7 +104,7 @@ def summary_lines(sums: Totals, skipped: int, comparison: Comparison, *, on_host
     lines.append(comparison.line)
     for difference in comparison.differences[:1]:
         lines.append(
-            f"first difference: window {difference.win} of {_printable(difference.file)}, {difference.values} outputs, "
+            f"first difference: window {difference.win} of {printable(difference.file)}, {difference.values} outputs, "
             f"up to {difference.max_lsb} LSB"
         )
     return [*lines, NATIVE if on_host else EMULATED]
@@ -134,7 +135,3 @@ def comparison_json(comparison: Comparison) -> dict[str, Any]:
         "unexpected": len(comparison.unexpected),
         "max_lsb": comparison.max_lsb,
     }
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -15,7 +15,7 @@ import pytest
 
 from birdnet_deploy.board.qemu import Emulation, emulated
 from birdnet_deploy.errors import BoardError
-from birdnet_deploy.readback.ledger import Identity
+from birdnet_deploy.readback.identity import Identity
 from birdnet_deploy.readback.records import AnyRecord
 from birdnet_deploy.readback.session import SessionResult, read_session
 from birdnet_deploy.toolchain.build import build_project

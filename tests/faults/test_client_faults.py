@@ -20,7 +20,8 @@ from birdnet_deploy.errors import BoardError, ProtocolError, UsageError
 from birdnet_deploy.readback.client import Client
 from birdnet_deploy.readback.commands import encode, line_bytes, window_part
 from birdnet_deploy.readback.framing import FrameParser, Record
-from birdnet_deploy.readback.ledger import Identity, Ledger
+from birdnet_deploy.readback.identity import Identity
+from birdnet_deploy.readback.ledger import Ledger
 from tests.support.bn1_streams import CLASSES, LOCK, MODEL, SCALE, ZERO_POINT
 from tests.support.fake_board import TENSOR, WINDOW
 

@@ -91,7 +91,7 @@ def test_the_form_of_scripts_with_the_bundle(tmp_path: Path, small_bundle: Path)
 def identity_in(bundle: Path) -> dict:
     """What a board with a bundle's firmware says, by the command's own way into it."""
     from birdnet_deploy.bundle import open_bundle
-    from birdnet_deploy.monitoring import identity_of
+    from birdnet_deploy.readback.identity import identity_of
 
     identity = identity_of(open_bundle(bundle))
     return {

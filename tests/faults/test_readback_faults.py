@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from birdnet_deploy.errors import BoardError, DeployError, ProtocolError
 from birdnet_deploy.readback.framing import FrameParser, Noise
-from birdnet_deploy.readback.ledger import Identity
+from birdnet_deploy.readback.identity import Identity
 from birdnet_deploy.readback.session import SessionResult, read_session
 from tests.support.bn1_streams import CLASSES, LOCK, MODEL, SCALE, ZERO_POINT, hello, main, sent, streams
 

@@ -18,8 +18,11 @@ from pathlib import Path
 
 import pytest
 
+from birdnet_deploy.artifacts import NPU_MODEL_FILE, PROLOGUE_FILE
+from birdnet_deploy.support.hashes import sha256_file
 from tests.support.bn1_streams import bye, hello, run, sent, streams, window
 from tests.support.field import ENV, ROOT, Monitor, objects
+from tests.support.prologue_bundles import with_prologue
 
 CLEAN = ROOT / "tests/faults/streams/clean.bin"
 
@@ -129,7 +132,7 @@ def test_a_manifest_names_the_originals(tmp_path: Path) -> None:
 
 def test_tables_of_others_need_the_bundle_and_have_its_labels(tmp_path: Path, small_bundle: Path) -> None:
     from birdnet_deploy.bundle import open_bundle
-    from birdnet_deploy.monitoring import identity_of
+    from birdnet_deploy.readback.identity import identity_of
 
     bundle = open_bundle(small_bundle)
     identity = identity_of(bundle)
@@ -150,6 +153,23 @@ def test_tables_of_others_need_the_bundle_and_have_its_labels(tmp_path: Path, sm
     assert cells[3:7] == ["0", f"{seconds:g}", "0", str(bundle.config.sample_rate // 2)]
     assert cells[7:9] == [bundle.labels[0].split("_")[1], bundle.labels[0]]
     assert cells[7] in (tmp_path / "b.csv").read_text().splitlines()[1]
+
+
+def test_a_board_with_a_prologue_is_that_of_its_bundle(tmp_path: Path, small_bundle: Path) -> None:
+    from birdnet_deploy.bundle import open_bundle
+    from birdnet_deploy.readback.identity import identity_of
+
+    folder = with_prologue(small_bundle, tmp_path / "bundle")
+    identity = identity_of(open_bundle(folder))
+    said = hello(
+        model=identity.model_sha256, lock=identity.lock_sha256, classes=identity.classes, scale=identity.scale,
+        zp=identity.zp, act=identity.act,
+    )  # fmt: skip
+    both = {"npu": sha256_file(folder / NPU_MODEL_FILE), "prologue": sha256_file(folder / PROLOGUE_FILE)}
+    for more, wanted in ((both, 0), ({}, 7), ({**both, "prologue": "0" * 64}, 7)):
+        data = sent(0, {**said, **more}) + sent(1, bye(0))
+        code, _, err = replay(data, tmp_path, "--bundle", folder)
+        assert code == wanted, err
 
 
 def test_a_socket_is_read_and_its_reconnection(tmp_path: Path) -> None:

@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from birdnet_deploy.npu.data import read_target
 from birdnet_deploy.npu.estimate import estimate
 from birdnet_deploy.npu.finding import Finding, ValidationResult
-from birdnet_deploy.npu.graph import printable
 from birdnet_deploy.npu.output import FORMATS, Report, render
 from birdnet_deploy.npu.rules import ALL_RULES, BY_ID
 from birdnet_deploy.npu.stedgeai import StedgeaiRun
 from birdnet_deploy.npu.stedgeai_json import parse_c_info
+from birdnet_deploy.support.printable import printable
 from tests.support.bundles import write_bundle
 from tests.support.command import birdnet_deploy, fail, succeed
 from tests.support.graphs import small_graph

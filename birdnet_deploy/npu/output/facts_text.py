@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from birdnet_deploy.npu.graph import printable
 from birdnet_deploy.npu.latency import read_fit
+from birdnet_deploy.support.printable import printable
 
 Facts = Mapping[str, Any]
 _NAME_COLUMNS = 60

@@ -6,9 +6,9 @@ in the same way.
 
 from __future__ import annotations
 
-from birdnet_deploy.npu.graph import printable
 from birdnet_deploy.npu.output import Report
 from birdnet_deploy.npu.rules import BY_ID
+from birdnet_deploy.support.printable import printable
 
 _COMMANDS = {"error": "error", "warning": "warning", "info": "notice"}
 

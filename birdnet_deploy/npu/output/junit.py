@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from xml.etree import ElementTree
 
 from birdnet_deploy.npu.finding import Finding
-from birdnet_deploy.npu.graph import printable
 from birdnet_deploy.npu.output import Report
 from birdnet_deploy.npu.rules import ALL_RULES, BY_ID
+from birdnet_deploy.support.printable import printable
 
 _SUITE = "birdnet-deploy validate"
 

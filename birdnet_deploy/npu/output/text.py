@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from birdnet_deploy.npu.finding import Finding
-from birdnet_deploy.npu.graph import printable
 from birdnet_deploy.npu.output import Report
 from birdnet_deploy.npu.output.facts_text import engine_lines, estimate_lines, layer_lines, measured_lines, totals
 from birdnet_deploy.npu.rules import BY_ID
+from birdnet_deploy.support.printable import printable
 
 _COLOURS = {"error": "31", "warning": "33", "info": "36"}
 _NAME_LENGTH = 100  # the converter joins the names of fused operators; JSON has them whole

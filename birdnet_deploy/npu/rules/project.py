@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from birdnet_deploy.artifacts import CONFIG_FILE, LOCK_FILE, PROJECT_FILE
+from birdnet_deploy.artifacts import CONFIG_FILE, LOCK_FILE, NPU_MODEL_FILE, PROJECT_FILE, PROLOGUE_FILE
 from birdnet_deploy.model.config import FRONTENDS
 from birdnet_deploy.npu.contract import is_foreign_frontend
 from birdnet_deploy.npu.data import source
 from birdnet_deploy.npu.rendered import CONFIG_HEADER, ELF, Rendered
 from birdnet_deploy.npu.rules.rule import Hit, Rules
-from birdnet_deploy.npu.subject import NPU_MODEL_FILE, PROLOGUE_FILE, Subject
+from birdnet_deploy.npu.subject import Subject
 from birdnet_deploy.support.hashes import sha256_file
 
 _RULES = Rules("graph", "contract")

@@ -9,7 +9,11 @@
 #include "stages.h"
 #include "upload.h"
 
-enum { CHUNK_BYTES = 64, STAT_MS = 1000 };
+enum {
+    CHUNK_BYTES = 64,
+    STAT_MS = 1000,
+    CHUNKS_AT_ONCE = 4 * COMMAND_LINE_MAX / CHUNK_BYTES, /* a host that never stops must not stop the board */
+};
 
 static struct command_reader reader;
 static struct report_answer last; /* to the last command that was carried out */
@@ -41,18 +45,28 @@ static void finish(const struct command *command, struct run run)
     report_done(command->seq, run.windows, run.code);
 }
 
+/* Only names of the card: others may lead to what the medium holds besides it, or block. */
+static int look_for(const char *file)
+{
+    uint32_t size = 0;
+    const int status = strlen(file) < PORT_NAME_MAX && strpbrk(file, "/\\:") == NULL && file[0] != '\0'
+                           ? port_storage_open(file, &size)
+                           : BN_ENOENT;
+    if (status == BN_OK) {
+        port_storage_close();
+    }
+    return status;
+}
+
 static void carry_out_run(const struct command *command)
 {
     const char *file = command_text(command, "file");
-    uint32_t size = 0;
-    if (file != NULL) {
-        const int status = port_storage_open(file, &size);
-        if (status != BN_OK) {
-            answer(command, "run", status, "no such file");
-            report_ack(&last);
-            return;
-        }
-        port_storage_close();
+    uint32_t number = 0;
+    const int status = command_number(command, "file", &number) ? BN_EUNKNOWN : file != NULL ? look_for(file) : BN_OK;
+    if (status != BN_OK) {
+        answer(command, "run", status, status == BN_EUNKNOWN ? "file is a name" : "no such file");
+        report_ack(&last);
+        return;
     }
     char name[PORT_NAME_MAX] = "";
     if (file != NULL) {
@@ -154,10 +168,10 @@ static bool read_commands(void)
     static int length;
     static int next;
     bool any = false;
-    for (;;) {
+    for (unsigned chunks = 0;;) {
         if (next == length) {
             next = 0;
-            length = port_uart_read(chunk, sizeof chunk);
+            length = chunks++ == CHUNKS_AT_ONCE ? 0 : port_uart_read(chunk, sizeof chunk);
             if (length <= 0) {
                 length = 0;
                 return any;

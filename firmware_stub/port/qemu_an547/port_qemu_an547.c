@@ -210,9 +210,7 @@ int port_storage_append(const char *name, const void *data, size_t length)
     if (file == NO_FILE) {
         return BN_EIO;
     }
-    const int32_t end = semihosting_length(file); /* QEMU 7.2 opens for appending, but writes at the beginning */
-    const bool whole =
-        end >= 0 && semihosting_seek(file, (uint32_t)end) == 0 && semihosting_write(file, data, length) == 0;
+    const bool whole = semihosting_write(file, data, length) == 0;
     semihosting_close(file);
     return whole ? BN_OK : BN_EIO;
 }

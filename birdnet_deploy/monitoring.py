@@ -139,10 +139,24 @@ def _check_outputs(request: MonitorRequest, expected: Bundle | None) -> None:
             raise UsageError("no such folder to save in", where=path.parent, fix="make it first")
         if path.is_dir():
             raise UsageError("is a folder", where=path, fix="name a file")
+    _check_apart(written=[*request.wanted.paths, *raw], read=[*map(Path, request.replay), request.manifest])
     if (request.wanted.raven or request.wanted.birdnet) and expected is None:
         raise UsageError("selection tables need labels and the length of a window", fix="name the model by --bundle")
     if request.wanted.csv == STDIN and request.raw == STDIN:
         raise UsageError("--csv and --raw cannot both go to stdout", fix="name a file for one of them")
+
+
+def _check_apart(*, written: Sequence[Path], read: Sequence[Path | None]) -> None:
+    """Refuses files that would overwrite each other, or what is being read."""
+    sources = [path.resolve() for path in read if path is not None]
+    places: set[Path] = set()
+    for path in written:
+        place = path.resolve()
+        if place in sources or (place.parent in sources and place.parent.is_dir()):
+            raise UsageError("is what is read", where=path, fix="write to another place")
+        if place in places and not (place.exists() and not place.is_file()):  # a device such as /dev/null takes all
+            raise UsageError("would be written by two options", where=path, fix="name a file for each")
+        places.add(place)
 
 
 @contextmanager

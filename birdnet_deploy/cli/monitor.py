@@ -148,7 +148,7 @@ def _request(options: dict[str, Any]) -> MonitorRequest:
 
 
 def _saves(request: MonitorRequest) -> bool:
-    return bool(request.wanted.save or request.wanted.raven or request.wanted.birdnet)
+    return bool(request.wanted.paths) or request.raw not in (None, "-")
 
 
 def _has_terminal() -> bool:

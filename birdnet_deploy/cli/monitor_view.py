@@ -196,7 +196,7 @@ class LiveView(PlainView):
         self._shown = now
         self._live.update(self._state(now))
         if self._lines:
-            self._console.print("\n".join(self._lines), markup=False, highlight=False)
+            self._console.print("\n".join(self._lines), markup=False, highlight=False, emoji=False)
             self._lines.clear()
         self._live.refresh()
 

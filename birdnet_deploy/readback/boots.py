@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from birdnet_deploy.readback.records import Bye, Hello
 
 REMEMBERED = 65_536  # records whose CRC-32 is kept at least, so that a repeat can be told from a restart
+_DAMAGED = 65_536  # damaged numbers that are kept; one more counts as one that never comes again
 
 
 class SequenceBook:
@@ -83,6 +84,15 @@ class Boot:
     damaged: set[int | None] = field(default_factory=set)
     windows: int = 0
     conflicts: int = 0
+
+    def spoil(self, seq: int | None) -> None:
+        """Enters the number of a damaged record, None where it had none."""
+        if len(self.damaged) >= _DAMAGED and None not in self.damaged:
+            self.damaged = {kept for kept in self.damaged if kept not in self.seen}
+            if len(self.damaged) > _DAMAGED // 2:  # else each one more would look through all of them
+                self.damaged.add(None)
+        if len(self.damaged) < _DAMAGED:
+            self.damaged.add(seq)
 
     def gaps(self) -> list[tuple[int, int]]:
         """Gives what is missing between ``seq`` 0 and the last that came, as (first, last)."""

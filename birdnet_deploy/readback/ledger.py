@@ -49,8 +49,8 @@ class Counts:
 class Ledger:
     """Keeps account of a session; ``take`` gives what is new and usable.
 
-    Without an ``identity`` any board is welcome. With ``keep`` false inferences are handed out but not kept: for
-    a board that talks for weeks.
+    Without an ``identity`` any board is welcome. With ``keep`` false inferences and stages are handed out, not
+    kept: for a board that talks for weeks.
     """
 
     def __init__(self, identity: Identity | None, *, keep: bool = True) -> None:
@@ -97,7 +97,7 @@ class Ledger:
         self.last_lines.append(shown(event.raw))
         if isinstance(event, Corrupt):
             self._corrupt += 1
-            self.boot.damaged.add(event.seq)
+            self.boot.spoil(event.seq)
             return None
         return self._enter(event)
 
@@ -155,7 +155,8 @@ class Ledger:
                 self.inferences.append(record)
             self.boot.windows += 1
         elif isinstance(record, Stage):
-            self.stages.append(record)
+            if self._keeps:
+                self.stages.append(record)
         elif isinstance(record, Error):
             _append(self.errors, record)
         elif isinstance(record, Fault):

@@ -26,9 +26,11 @@ def read_manifest(path: Path) -> Names:
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        files = {str(entry["name"]): entry for entry in data["files"]}
-        originals = {name: str(entry["original"]) for name, entry in files.items()}
+        files = {_text(entry["name"]): entry for entry in data["files"]}
+        originals = {name: _text(entry["original"]) for name, entry in files.items()}
         rate = int(data["sample_rate"])
+        if rate < 1 or len(files) != len(data["files"]):
+            raise ValueError("a rate that is none, or a name twice")
         known = {name: entry["samples"] for name, entry in files.items() if "samples" in entry}
         file_s = {originals[name]: int(samples) / rate for name, samples in known.items()}
     except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
@@ -36,3 +38,9 @@ def read_manifest(path: Path) -> Names:
             f"not the manifest of a card ({type(error).__name__})", where=path, fix="name its manifest.json"
         ) from error
     return Names(originals, rate, file_s)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value

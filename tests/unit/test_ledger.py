@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from birdnet_deploy.errors import DeployError
-from birdnet_deploy.readback.boots import REMEMBERED, SequenceBook, ranges_text
-from birdnet_deploy.readback.framing import FrameParser, Record
+from birdnet_deploy.readback.boots import REMEMBERED, Boot, SequenceBook, ranges_text
+from birdnet_deploy.readback.framing import Corrupt, FrameParser, Record
 from birdnet_deploy.readback.ledger import Ledger
 from birdnet_deploy.readback.live import Ack, Done, Log, Stat, live_record
 from birdnet_deploy.readback.records import Inference, Unknown
@@ -175,3 +175,21 @@ def test_ten_million_mutated_bytes_give_no_window_that_was_not_sent() -> None:
 @pytest.mark.soak
 def test_a_billion_mutated_bytes_give_no_window_that_was_not_sent() -> None:
     no_window_is_invented(1_000_000_000, seed=4)
+
+
+def test_damage_without_end_is_held_in_bounded_memory_and_never_forgiven() -> None:
+    ledger = Ledger(None)
+    for seq in range(1, 70_000):
+        ledger.take(Corrupt(seq, b"", "wrong CRC"))
+    assert len(ledger.boot.damaged) <= 65_537 and None in ledger.boot.damaged
+    for seq in range(70_000):
+        ledger.boot.seen.add(seq, 0)
+    assert any("never repeated" in problem for problem in ledger.problems())
+
+
+def test_damage_that_was_repeated_makes_room_for_more() -> None:
+    boot = Boot()
+    for seq in range(70_000):
+        boot.spoil(seq)
+        boot.seen.add(seq, 0)
+    assert boot.problems() == ["no hello record came"]

@@ -274,3 +274,53 @@ def test_durations_are_read(text: str, seconds: float) -> None:
     from birdnet_deploy.cli.monitor import Duration
 
     assert Duration().convert(text, None, None) == seconds
+
+
+def test_what_is_read_is_never_written(tmp_path: Path) -> None:
+    recorded = tmp_path / "in.bin"
+    link = tmp_path / "link"
+    link.symlink_to(recorded)
+    for option in ("--save", "--raw", "--csv"):
+        code, _, err = replay(CLEAN.read_bytes(), tmp_path, option, link)
+        assert code == 2 and "is what is read" in err
+        assert recorded.read_bytes() == CLEAN.read_bytes()
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "BN000001.LOG").write_bytes(CLEAN.read_bytes())
+    assert Monitor("--replay", logs, "--save", logs / "f.jsonl").end()[0] == 2
+    assert [file.name for file in logs.iterdir()] == ["BN000001.LOG"]
+
+
+def test_two_options_never_write_one_file(tmp_path: Path) -> None:
+    code, _, err = replay(CLEAN.read_bytes(), tmp_path, "--save", tmp_path / "f", "--csv", tmp_path / "f")
+    assert code == 2 and "two options" in err
+    assert not (tmp_path / "f").exists()
+    assert replay(CLEAN.read_bytes(), tmp_path, "--save", os.devnull, "--csv", os.devnull)[0] == 0
+
+
+@pytest.mark.parametrize("option", ["--csv", "--raw"])
+def test_a_table_is_written_on_where_nobody_reads_stdout(tmp_path: Path, option: str) -> None:
+    windows = 4000
+    bodies = [hello(), *(window(win, out="007f80ff") for win in range(windows)), bye(windows)]
+    data = b"".join(sent(seq, body) for seq, body in enumerate(bodies))
+    (tmp_path / "in.bin").write_bytes(data)
+    monitor = Monitor("--replay", tmp_path / "in.bin", option, tmp_path / "f", "--top-k", "1")
+    assert monitor.process.stdout is not None and monitor.process.stdout.readline()
+    monitor.process.stdout.close()
+    assert monitor.process.wait(60) == 0
+    saved = (tmp_path / "f").read_bytes()
+    assert saved == data if option == "--raw" else saved.count(b"\n") == windows + 1
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"files": [], "sample_rate": -8000},
+        {"files": [{"name": "00001.WAV", "original": ["a"]}], "sample_rate": 8000},
+        {"files": [{"name": "00001.WAV", "original": name} for name in "ab"], "sample_rate": 8000},
+    ],
+)
+def test_a_manifest_that_would_give_wrong_names_or_times_is_refused(tmp_path: Path, manifest: object) -> None:
+    (tmp_path / "m.json").write_text(json.dumps(manifest), encoding="utf-8")
+    code, _, err = replay(CLEAN.read_bytes(), tmp_path, "--manifest", tmp_path / "m.json")
+    assert code == 2 and "not the manifest of a card" in err

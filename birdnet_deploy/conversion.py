@@ -117,7 +117,7 @@ def convert_windows(
         progress.step("computing input features")
         calibration = conversion.hold("calibration", features_of_windows(windows.calibration.pcm, source.config))
         evaluation = conversion.hold("evaluation", features_of_windows(windows.evaluation.pcm, source.config))
-        files = [ref.file for ref in windows.calibration.refs]
+        files = recordings_of(windows)
         windows = windows.held(conversion.hold)
         try:
             quantized = conversion.finish(calibration, evaluation, files=files)
@@ -127,6 +127,17 @@ def convert_windows(
                 error.what, frontier=frontier, min_cosine=error.min_cosine, where=error.where, fix=error.fix
             ) from error
     return windows, quantized
+
+
+def recordings_of(windows: CalibrationSet) -> list[str]:
+    """Gives the recording of each calibrating window, of copies the first, so that no copy is in another fold."""
+    first: dict[str, str] = {}
+    known = {
+        entry["file"]: first.setdefault(entry["sha256"], entry["file"])
+        for entry in windows.manifest.get("files", ())
+        if entry["role"] == "calibration"
+    }
+    return [known.get(ref.file, ref.file) for ref in windows.calibration.refs]
 
 
 def _with_files(frontier: Sequence[Mapping[str, Any]], refs: Sequence[WindowRef]) -> list[dict[str, Any]]:

@@ -65,10 +65,10 @@ def collect_windows(
     others = _surveys(evaluation, config, strict, told) if evaluation is not None else ()
     warnings = []
     if evaluation is None:
-        names = evaluation_names([survey.name for survey in surveys if survey.starts])
-        sides = _split(surveys, _with_copies(surveys, names))
+        names = _evaluating(surveys)
+        sides = _split(surveys, names)
         if not names:
-            warnings.append(f"{root}: only one usable recording, so nothing is left to evaluate on")
+            warnings.append(f"{root}: only one usable recording, copies aside, so nothing is left to evaluate on")
     else:
         kept, shared = _without(surveys, others)
         sides = {"calibration": kept, "evaluation": tuple(others)}
@@ -112,15 +112,14 @@ def _split(surveys: Sequence[Survey], evaluating: frozenset[str]) -> dict[str, t
     }
 
 
-def _with_copies(surveys: Sequence[Survey], evaluating: frozenset[str]) -> frozenset[str]:
-    """Gives each recording the role of the first one with the same bytes, so that no copy is on the other side."""
+def _evaluating(surveys: Sequence[Survey]) -> frozenset[str]:
+    """Gives the usable recordings that evaluate; those with the same bytes have the role of the first of them."""
+    usable = [survey for survey in surveys if survey.starts]
     first: dict[str, str] = {}
-    for survey in surveys:
-        if survey.starts:
-            first.setdefault(survey.sha256, survey.name)
-    roles = frozenset(survey.name for survey in surveys if survey.starts and first[survey.sha256] in evaluating)
-    both = roles and len(roles) < sum(bool(survey.starts) for survey in surveys)
-    return roles if both else evaluating
+    for survey in usable:
+        first.setdefault(survey.sha256, survey.name)
+    chosen = evaluation_names(list(first.values()))
+    return frozenset(survey.name for survey in usable if first[survey.sha256] in chosen)
 
 
 def _without(surveys: Sequence[Survey], others: Sequence[Survey]) -> tuple[tuple[Survey, ...], list[str]]:

@@ -15,6 +15,7 @@ from birdnet_deploy.audio.reading import read_pcm16
 from birdnet_deploy.audio.windows import window_at
 from birdnet_deploy.calibration import survey
 from birdnet_deploy.calibration.collect import CalibrationSet, collect_windows, synthetic_windows
+from birdnet_deploy.conversion import recordings_of
 from birdnet_deploy.errors import AudioError, CalibrationError, SampleError, UsageError
 from birdnet_deploy.model.config import ModelConfig
 from birdnet_deploy.support import jsonfile
@@ -133,12 +134,32 @@ def test_copies_in_one_folder_are_on_one_side(folder: Path) -> None:
     assert not after.warnings
 
 
-def test_copies_of_one_recording_are_told_where_there_is_nothing_else(tmp_path: Path) -> None:
-    first = recording(tmp_path / "a.wav", 1, seed=1)
+def test_copies_of_one_recording_leave_nothing_to_evaluate_on(tmp_path: Path) -> None:
+    first = recording(tmp_path / "a.wav", 3, seed=1)
     shutil.copy(first, tmp_path / "b.wav")
     collected = collect_windows(tmp_path, CONFIG)
-    assert len(collected.calibration) == len(collected.evaluation) == 1
-    assert any("not independent" in warning for warning in collected.warnings)
+    assert files(collected, "calibration") == ["a.wav", "b.wav"] and not len(collected.evaluation)
+    assert any("nothing is left to evaluate on" in warning for warning in collected.warnings)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_few_recordings_and_a_copy_share_no_sound_between_the_sides(tmp_path: Path, seed: int) -> None:
+    for number in range(3):
+        recording(tmp_path / f"{seed}{number}.wav", 3, seed=number)
+    shutil.copy(tmp_path / f"{seed}0.wav", tmp_path / "copy.wav")
+    entries = collect_windows(tmp_path, CONFIG).manifest["files"]
+    sides = [{entry["sha256"] for entry in entries if entry["role"] == role} for role in ("calibration", "evaluation")]
+    assert all(sides) and not sides[0] & sides[1]
+
+
+def test_copies_are_one_recording_to_the_folds(tmp_path: Path) -> None:
+    recording(tmp_path / "a.wav", 3, seed=1)
+    recording(tmp_path / "b.wav", 3, seed=2)
+    held_out = recording(tmp_path / "other/c.wav", 3, seed=3)
+    shutil.copy(tmp_path / "b.wav", tmp_path / "d.wav")
+    collected = collect_windows(tmp_path, CONFIG, evaluation=held_out)
+    assert {ref.file for ref in collected.calibration.refs} == {"a.wav", "b.wav", "d.wav"}
+    assert set(recordings_of(collected)) == {"a.wav", "b.wav"}
 
 
 def test_unreadable_and_silent_recordings_are_skipped_and_counted(folder: Path) -> None:

@@ -75,7 +75,8 @@ def prepare(
     progress.step("gathering statistics of all activations")
     counts = options.ranges not in EXTREMES
     graph = Corrected(model, model, gather_statistics(model, windows, judge.folds.tolist(), counts=counts))
-    check_moves(read_once(model), graph.statistics, where)
+    if options.simplify:  # the graph as traced is reported instead
+        check_moves(read_once(model), graph.statistics, where)
     if options.ranges != AUTO or judge.count == 1:  # a single recording can hold nothing out
         method = "minmax" if options.ranges == AUTO else options.ranges
         read = read_once(model)

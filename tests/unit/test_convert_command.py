@@ -195,3 +195,16 @@ def test_gates_hold_on_the_evaluation_windows_unless_a_cut_was_chosen() -> None:
     check_gates({"fidelity": None}, QuantizeOptions(min_cosine=0.95))
     with pytest.raises(CheckFailed, match=r"cosine_mean 0\.9 is below the gate 0\.95; worst window a\.wav at sample 3"):
         check_gates(report, QuantizeOptions(min_cosine=0.95))
+
+
+@pytest.mark.shared
+def test_the_graph_as_traced_can_be_cut_and_its_silent_branches_are_told(shared: Path, tmp_path: Path) -> None:
+    succeed(
+        "convert", shared / "models/birdnet_stm32n6_100.keras", "--calibration", shared / "audio/unlabelled",
+        "--no-simplify", "--prologue", "stem", "--ranges", "minmax", "--fidelity", "basic", "--max-windows", 4,
+        "-o", tmp_path / "b",
+    )  # fmt: skip
+    report = report_of(tmp_path / "b")
+    assert report["model"]["prologue"]["cut"] == "stem"
+    assert any("at which kernels disagree" in note for note in report["notes"])
+    assert any("on the windows that calibrated" in note for note in report["notes"])

@@ -123,9 +123,12 @@ def convert_windows(
             quantized = conversion.finish(calibration, evaluation, files=files)
         except GatesNotMet as error:
             frontier = _with_files(error.frontier, windows.calibration.refs)
+            best = next(point for point in frontier if point["name"] == error.best)
+            worst = best["worst_window"]
             raise GatesNotMet(
-                error.what, frontier=frontier, min_cosine=error.min_cosine, where=error.where, fix=error.fix
-            ) from error
+                f"{error.what}; worst window {worst['file']} at sample {worst['start']}, cosine {best['cosine_min']}",
+                frontier=frontier, best=error.best, min_cosine=error.min_cosine, where=error.where, fix=error.fix,
+            ) from error  # fmt: skip
     return windows, quantized
 
 

@@ -93,14 +93,15 @@ class CheckFailed(DeployError):
 class GatesNotMet(CheckFailed):
     """No way to split the network between CPU and NPU is good enough.
 
-    ``frontier`` has what was measured (JSON), ``min_cosine`` the gate on the mean cosine, where there is one.
+    ``frontier`` has what was measured (JSON), ``best`` names the cut in it that came nearest, ``min_cosine`` is the gate
+    on the mean cosine, where there is one.
     """
 
     def __init__(
-        self, what: str, *, frontier: Sequence[Mapping[str, Any]], min_cosine: float | None = None,
+        self, what: str, *, frontier: Sequence[Mapping[str, Any]], best: str, min_cosine: float | None = None,
         where: object = None, fix: str | None = None,
     ) -> None:  # fmt: skip
-        self.frontier, self.min_cosine = tuple(frontier), min_cosine
+        self.frontier, self.best, self.min_cosine = tuple(frontier), best, min_cosine
         super().__init__(what, where=where, fix=fix)
 
 

@@ -298,6 +298,7 @@ def choose_cut(points: Sequence[FrontierPoint], options: QuantizeOptions) -> Cut
     wanted += f" or at most {gates.misses} misses" if gates.misses else ""
     raise GatesNotMet(
         f"no cut meets the gates ({wanted}); the best, {best.name}, has {what}",
-        frontier=tuple(point.to_json() for point in points), min_cosine=gates.min_cosine, where="--prologue",
+        frontier=tuple(point.to_json() for point in points), best=best.name, min_cosine=gates.min_cosine,
+        where="--prologue",
         fix="allow more with --max-cpu-macs, lower the gates, or calibrate on more varied recordings",
     )  # fmt: skip

@@ -107,7 +107,6 @@ def test_a_lone_tflite_needs_three_options_and_numbers_its_classes(tflite_models
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("float_io", "its input is float32"),
         ("uint8_io", "its input is uint8"),
         ("int16", "its input is int16"),
         ("two_outputs", "2 outputs"),

@@ -93,8 +93,8 @@ class CheckFailed(DeployError):
 class GatesNotMet(CheckFailed):
     """No way to split the network between CPU and NPU is good enough.
 
-    ``frontier`` has what was measured (JSON), ``best`` names the cut in it that came nearest, ``min_cosine`` is the gate
-    on the mean cosine, where there is one.
+    ``frontier`` has what was measured (JSON), ``best`` names the cut in it that came nearest, ``min_cosine`` is the
+    gate on the mean cosine, where there is one.
     """
 
     def __init__(

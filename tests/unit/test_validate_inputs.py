@@ -139,7 +139,7 @@ def test_a_bundle_of_two_models_is_judged_by_the_one_that_runs(tflite_models: Pa
     assert subject.whole is not None and subject.whole.sha256 != subject.model.sha256
     (folder / "prologue.npz").unlink()
     lock(folder)
-    assert errors(check_path(folder)) == [("BD312", "bundle")]
+    assert errors(check_path(folder)) == [("BD308", "birdnet.lock"), ("BD312", "bundle")]
 
 
 def test_the_config_is_held_to_the_model_that_takes_the_features(tflite_models: Path, tmp_path: Path) -> None:

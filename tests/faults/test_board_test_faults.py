@@ -233,7 +233,7 @@ def test_ctrl_c_frees_the_port_and_keeps_what_came(
         test.process.send_signal(signal.SIGINT)
         code, _, error = test.end()
         assert code == 130 and "Traceback" not in error and "interrupted" in error, error
-        PortLock(Port(str(board.port))).release()
+        PortLock(Port(str(board.port))).close()
     assert 3 <= len(lines_of(save / "predictions.partial.jsonl")) < 20
     assert report_of(save)["interrupted"]
     assert list((tmp_path / "temporary").glob("birdnet-deploy-1*")) == []

@@ -44,6 +44,7 @@ LOWERINGS: dict[str, Callable[[Node], Lowered]] = {
     "SUM": lower_reductions.lower_sum,
     "TRANSPOSE": lower_moves.lower_transpose,
 }
+_SHOWN_PROBLEMS = 8
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,11 @@ def _lower_node(node: Node) -> Lowered:
 def _refuse(problems: Sequence[str]) -> None:
     if problems:
         count = f"{len(problems)} operator{'s' if len(problems) > 1 else ''} cannot run on the int8 engine"
+        more = len(problems) - _SHOWN_PROBLEMS
+        rest = f"; and {more} more, which birdnet-deploy validate lists" if more > 0 else ""
+        dynamic = any("dynamic shape" in problem for problem in problems)
         raise ModelError(
-            f"{count}: {'; '.join(problems)}", where="model.tflite",
-            fix="build the model from the operators that docs/int8-arithmetic.md lists",
+            f"{count}: {'; '.join(problems[:_SHOWN_PROBLEMS])}{rest}", where="model.tflite",
+            fix="convert the .keras with a static batch of 1: birdnet-deploy convert MODEL.keras" if dynamic
+            else "build the model from the operators that docs/int8-arithmetic.md lists",
         )  # fmt: skip

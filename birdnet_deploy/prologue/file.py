@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_NAME = 80
 _FIX = "run convert again"
 _MEMBERS_OF_A_STEP = 5
+_DAMAGED = (OSError, ValueError, LookupError, TypeError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 def prologue_bytes(prologue: Prologue) -> bytes:
@@ -66,7 +68,7 @@ def read_prologue(path: Path) -> Prologue:
         prologue = _prologue(members)
     except ModelError:
         raise
-    except (OSError, ValueError, LookupError, TypeError, RecursionError, EOFError, zipfile.BadZipFile) as error:
+    except _DAMAGED as error:
         text = " ".join(str(error).split())[:100]
         raise ModelError(f"not a readable prologue ({text})", where=path, fix=_FIX) from error
     check_prologue(prologue, path)

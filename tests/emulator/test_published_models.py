@@ -85,7 +85,7 @@ def test_the_anchor_of_others_all_the_way(shared: Path, tmp_path: Path) -> None:
 @pytest.mark.shared
 def test_the_published_float_model_is_refused_and_its_checkpoint_taken(shared: Path, tmp_path: Path) -> None:
     error = fail(3, "generate", shared / "models/birdnet_stm32n6_100.tflite", "-o", tmp_path / "fw")
-    assert "not full int8, its input is float32" in error and "birdnet-deploy convert" in error
+    assert "54 operators cannot run" in error and "dynamic shape" in error and "birdnet-deploy convert" in error
     assert not (tmp_path / "fw").exists()
     # the folder holds a .keras and its own config and labels beside two .tflite files
     assert "no recordings to calibrate on" in fail(3, "convert", shared / "models", cwd=tmp_path)

@@ -133,8 +133,8 @@ def test_there_is_nothing_to_compare_in_an_untrained_model_or_another_frontend()
 def test_the_choice_and_how_well_it_fits_are_shown() -> None:
     port = {"shape": [1], "scale": 0.5, "zero_point": 0}
     report = {
-        "model": {"bytes": 1, "macs": 1, "operator_count": 1, "sha256": "x", "io": "int8", "input": port, "output": port,
-                  "output_activation": "none"},
+        "model": {"bytes": 1, "macs": 1, "operator_count": 1, "sha256": "x", "io": "int8", "input": port,
+                  "output": port, "output_activation": "none"},
         "frontend": {"name": "hybrid", "weights_layout": "2025", "divides_by_sample_maximum": False,
                      "statistics": {"layer": "stem_bn", "off_by": 1.86, "other_way_off_by": 76.76}},
         "calibration": "unknown", "simplifications": [],

@@ -44,7 +44,7 @@ LOWERINGS: dict[str, Callable[[Node], Lowered]] = {
     "SUM": lower_reductions.lower_sum,
     "TRANSPOSE": lower_moves.lower_transpose,
 }
-_SHOWN_PROBLEMS = 16
+_SHOWN_PROBLEMS = 20
 
 
 @dataclass(frozen=True)

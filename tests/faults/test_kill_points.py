@@ -69,60 +69,56 @@ def whole(path: Path, before: Tree, after: Tree) -> bool:
     return found in (before, after) or {**kept, **found} == after
 
 
+class Stage:
+    """A place where a scene is set up again and again, and played: publishing over what was there."""
+
+    def __init__(self, folder: Path, scene: str) -> None:
+        self.prepare, self.force, self.at_least = SCENES[scene]
+        self.out = folder / "work/out"
+
+    def start(self) -> Tree:
+        """Sets the scene up; gives what is there before."""
+        shutil.rmtree(self.out.parent, ignore_errors=True)
+        self.out.parent.mkdir()
+        self.prepare(self.out)
+        return tree(self.out) if self.out.exists() else {}
+
+    def play(self) -> None:
+        publish(self.out, NEW, force=self.force)
+
+    def beside(self) -> list[str]:
+        """Gives the names beside the output, kept copies left out."""
+        return sorted(path.name for path in self.out.parent.iterdir() if ".bak-" not in path.name)
+
+
 @pytest.mark.parametrize("scene", SCENES)
 def test_f23_killed_before_every_write_of_publishing(tmp_path: Path, scene: str) -> None:
-    prepare, force, at_least = SCENES[scene]
-    out = tmp_path / "work/out"
-
-    def body() -> None:
-        publish(out, NEW, force=force)
-
-    def start() -> Tree:
-        shutil.rmtree(out.parent, ignore_errors=True)
-        out.parent.mkdir()
-        prepare(out)
-        return tree(out) if out.exists() else {}
-
-    before = start()
-    kill_points = count_writes(body)
-    after, beside = tree(out), sorted(path.name for path in out.parent.iterdir())
-    assert kill_points >= at_least
+    stage = Stage(tmp_path, scene)
+    before = stage.start()
+    kill_points = count_writes(stage.play)
+    after, beside = tree(stage.out), stage.beside()
+    assert kill_points >= stage.at_least
     for number in range(kill_points):
-        assert start() == before
-        assert killed_before(body, number)
-        assert whole(out, before, after), f"mixed after a kill before write {number}"
-        publish(out, NEW, force=force)
-        assert tree(out) == after, f"not mended after a kill before write {number}"
-        assert _without_copies(out.parent) == [name for name in beside if ".bak-" not in name]
-
-
-def _without_copies(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir() if ".bak-" not in path.name)
+        assert stage.start() == before
+        assert killed_before(stage.play, number)
+        assert whole(stage.out, before, after), f"mixed after a kill before write {number}"
+        stage.play()
+        assert tree(stage.out) == after, f"not mended after a kill before write {number}"
+        assert stage.beside() == beside
 
 
 @pytest.mark.parametrize("scene", SCENES)
 def test_f23_the_disk_is_full_before_every_write_of_publishing(tmp_path: Path, scene: str) -> None:
-    prepare, force, _ = SCENES[scene]
-    out = tmp_path / "work/out"
-
-    def body() -> None:
-        publish(out, NEW, force=force)
-
-    def start() -> Tree:
-        shutil.rmtree(out.parent, ignore_errors=True)
-        out.parent.mkdir()
-        prepare(out)
-        return tree(out) if out.exists() else {}
-
-    before = start()
-    writes = count_writes(body)
-    after = tree(out)
+    stage = Stage(tmp_path, scene)
+    before = stage.start()
+    writes = count_writes(stage.play)
+    after = tree(stage.out)
     for number in range(writes):
-        start()
-        full_before(body, number)
-        assert whole(out, before, after), f"mixed after a full disk before write {number}"
-        publish(out, NEW, force=force)
-        assert tree(out) == after
+        stage.start()
+        full_before(stage.play, number)
+        assert whole(stage.out, before, after), f"mixed after a full disk before write {number}"
+        stage.play()
+        assert tree(stage.out) == after
 
 
 def test_f23_generate_killed_before_every_write(small_bundle: Path, tmp_path: Path) -> None:

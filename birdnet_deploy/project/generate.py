@@ -43,24 +43,20 @@ class Affine(Protocol):
         """The int8 value of zero."""
 
 
-class Network(Protocol):
-    """What a project needs to know of the generated network; shapes are without batch."""
+class Part(Protocol):
+    """What a project needs to know of generated C; shapes are without batch."""
 
     @property
     def files(self) -> Mapping[str, str]:
         """File names and texts, for ``generated/``."""
 
     @property
-    def kernel_sources(self) -> tuple[str, ...]:
-        """File names in ``core/nn`` that it calls."""
-
-    @property
     def arena_bytes(self) -> int:
-        """Memory for activations."""
+        """Memory for its tensors, the input included."""
 
     @property
     def macs(self) -> int:
-        """Multiplications of one inference."""
+        """Multiplications with weights of one window."""
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -70,37 +66,25 @@ class Network(Protocol):
     def output_shape(self) -> tuple[int, ...]:
         """The output's shape."""
 
+
+class Network(Part, Protocol):
+    """The generated int8 network."""
+
+    @property
+    def kernel_sources(self) -> tuple[str, ...]:
+        """File names in ``core/nn`` that it calls."""
+
     @property
     def output_quantization(self) -> Affine:
         """What an output value means."""
 
 
-class Prologue(Protocol):
-    """What a project needs to know of a generated prologue; shapes are without batch."""
-
-    @property
-    def files(self) -> Mapping[str, str]:
-        """File names and texts, for ``generated/``."""
+class Prologue(Part, Protocol):
+    """The generated float layers: from the features to the network's input."""
 
     @property
     def sources(self) -> tuple[str, ...]:
         """File names in ``core/prologue`` that it calls."""
-
-    @property
-    def arena_bytes(self) -> int:
-        """Memory for its tensors, the features included."""
-
-    @property
-    def macs(self) -> int:
-        """Multiplications with weights of one window."""
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """The shape of the features."""
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        """The shape of the network's input."""
 
 
 def generate_project(

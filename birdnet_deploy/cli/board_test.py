@@ -9,6 +9,7 @@ import click
 
 from birdnet_deploy.cli.compare import TOLERANCE_HELP, ToleranceType
 from birdnet_deploy.cli.monitor import Duration, _has_terminal, _menu
+from birdnet_deploy.cli.options import output_format_option
 from birdnet_deploy.errors import INTERRUPTED_EXIT_CODE
 from birdnet_deploy.support.printable import printable
 
@@ -40,7 +41,7 @@ _PATH = click.Path(path_type=Path)
 )  # fmt: skip
 @click.option("--serial", type=click.Choice(["pty", "tcp"]), help="The emulated board's line; pty where there is one.")
 @click.option("--strict", is_flag=True, help="Fail at the first recording that cannot be read.")
-@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_format_option
 @click.pass_context
 def command(ctx: click.Context, /, output_format: str, baud: int | None, prepare: bool, **options: Any) -> None:
     """Run recordings through a board, read every window back and hold it against the host.

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import click
 
+from birdnet_deploy.cli.options import output_format_option
+
 
 @click.command("build")
 @click.argument("project", type=click.Path(path_type=Path), required=False)
-def command(project: Path | None) -> None:
+@output_format_option
+def command(project: Path | None, output_format: str) -> None:
     """Compile PROJECT with arm-none-eabi-gcc; what did not change is not compiled again.
 
     PROJECT is the one of birdnet-deploy.toml, or the current folder, where it is not named.
@@ -17,10 +20,14 @@ def command(project: Path | None) -> None:
     import shlex
 
     from birdnet_deploy import pipeline
-    from birdnet_deploy.cli.console import ConsoleProgress
+    from birdnet_deploy.cli.console import ConsoleProgress, show_json
 
     with ConsoleProgress() as progress:
         firmware = pipeline.build(project, progress=progress)
+    if output_format == "json":
+        sizes = {name: getattr(firmware, name) for name in ("text_bytes", "data_bytes", "bss_bytes")}
+        show_json({"firmware": str(firmware.elf), "sha256": firmware.sha256, **sizes})
+        return
     click.echo(f"firmware  {firmware.elf}")
     click.echo(f"sha256    {firmware.sha256}")
     click.echo(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from birdnet_deploy.cli.options import output_format_option
 from birdnet_deploy.support.printable import printable
 
 if TYPE_CHECKING:
@@ -41,10 +42,7 @@ TOLERANCE_HELP = (
 @click.option("--target", help="What the board is; the project or the log says it, else qemu-an547.")
 @click.option("--top-k", type=click.IntRange(1), default=3, show_default=True, help="Agreement of the best K labels.")
 @click.option("--strict", is_flag=True, help="Fail at the first recording that cannot be read.")
-@click.option(
-    "--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
-    help="Text for people, or one JSON object.",
-)  # fmt: skip
+@output_format_option
 @click.pass_context
 def command(ctx: click.Context, /, first: Path, second: Path, output_format: str, **options: Any) -> None:
     """Show what BUNDLE_B changes against BUNDLE, or hold a saved READBACK of a board against the host.

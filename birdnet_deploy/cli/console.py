@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
 from types import TracebackType
+from typing import Any
 
 import click
 
@@ -17,6 +19,13 @@ def wants_colour(stream: object = None) -> bool:
     stream = sys.stdout if stream is None else stream
     isatty = getattr(stream, "isatty", lambda: False)
     return bool(isatty()) and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def show_json(facts: Mapping[str, Any]) -> None:
+    """Shows the facts of a command as one JSON object on stdout, with the version of its schema."""
+    from birdnet_deploy.support import jsonfile
+
+    click.echo(jsonfile.dumps({"schema_version": 1, **facts}), nl=False)
 
 
 class ConsoleProgress:

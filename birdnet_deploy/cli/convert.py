@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from birdnet_deploy.cli.options import model_options, quantize_options
+from birdnet_deploy.cli.options import model_options, output_format_option, quantize_options
 from birdnet_deploy.errors import GatesNotMet
 
 if TYPE_CHECKING:
@@ -49,11 +49,13 @@ _NORMS = {"auto": None, "on": True, "off": False}
 )  # fmt: skip
 @click.option("--strict", is_flag=True, help="Refuse recordings that cannot be read, rather than skip them.")
 @click.option("--force", is_flag=True, help="Replace an edited or foreign folder; a copy is kept.")
+@output_format_option
 def command(
     *, model: Path | None, calibration: str | None, evaluation: Path | None, hints: ModelHints,
     output: Path | None, head: Literal["logits", "probabilities"],
     io: Literal["int8", "float32"], quantize: dict[str, Any], simplify: bool, max_windows: int | None,
     sample_norm: str, strict: bool, force: bool,
+    output_format: str,
 ) -> None:  # fmt: skip
     """Quantize MODEL.keras to full int8 and write a bundle: model, labels, config, golden windows, report, lock.
 
@@ -64,26 +66,43 @@ def command(
     prologue.npz, which the firmware computes in float32, and model_npu.tflite, the int8 network behind it.
     """
     from birdnet_deploy import pipeline
-    from birdnet_deploy.cli.console import ConsoleProgress
+    from birdnet_deploy.cli.console import ConsoleProgress, show_json
 
     request = pipeline.ConvertRequest(
         model=model, calibration=calibration, evaluation=evaluation, hints=hints, output=output, head=head,
         io=io, simplify=simplify, max_windows=max_windows, sample_norm=_NORMS[sample_norm], strict=strict,
         force=force, **quantize,
     )  # fmt: skip
-    with ConsoleProgress() as progress, frontier_on_failure():
+    with ConsoleProgress() as progress, frontier_on_failure(output_format):
         bundle = pipeline.convert(request, progress)
-    show_bundle(bundle)
+    if output_format == "json":
+        show_json(bundle_facts(bundle))
+    else:
+        show_bundle(bundle)
 
 
 @contextmanager
-def frontier_on_failure() -> Iterator[None]:
+def frontier_on_failure(output_format: str = "text") -> Iterator[None]:
     """Shows the frontier of cuts where none of them met the gates; the error goes on."""
     try:
         yield
     except GatesNotMet as error:
-        show_frontier(error.frontier, chosen=None, gate=error.min_cosine)
+        if output_format == "json":
+            from birdnet_deploy.cli.console import show_json
+
+            show_json({"frontier": list(error.frontier), "best": error.best})
+        else:
+            show_frontier(error.frontier, chosen=None, gate=error.min_cosine)
         raise
+
+
+def bundle_facts(bundle: Bundle) -> dict[str, Any]:
+    """Gives what there is to say of a bundle, its whole report included, as JSON data."""
+    return {
+        "bundle": str(bundle.path), "classes": len(bundle.labels), "model_sha256": bundle.model_sha256,
+        "lock_sha256": bundle.lock_sha256, "npu_sha256": bundle.npu_sha256, "prologue_sha256": bundle.prologue_sha256,
+        "report": json.loads(bundle.report.read_text(encoding="utf-8")),
+    }  # fmt: skip
 
 
 def show_bundle(bundle: Bundle) -> None:

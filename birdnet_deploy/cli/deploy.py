@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from birdnet_deploy.cli.options import model_options, quantize_options
+from birdnet_deploy.cli.options import model_options, output_format_option, quantize_options
 
 if TYPE_CHECKING:
     from birdnet_deploy.model.beside import ModelHints
+    from birdnet_deploy.npu.finding import ValidationResult
 
 
 @click.command("deploy")
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 @click.option("--target", default=None, help="The board; qemu-an547 by default.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for bundle, project and predictions.")
 @click.option("--force", is_flag=True, help="Replace edited or foreign folders; a copy is kept.")
+@output_format_option
 @click.pass_context
 def command(
     ctx: click.Context, model: Path | None, calibration: str | None, audio: Path, hints: ModelHints,
     quantize: dict[str, Any], target: str | None, output: Path | None, force: bool,
+    output_format: str,
 ) -> None:  # fmt: skip
     """Take MODEL.keras all the way: bundle, checks, project, firmware, predictions of every window.
 
@@ -33,16 +36,24 @@ def command(
     other with its config and labels. The output folder holds bundle/, project/ and predictions.jsonl.
     """
     from birdnet_deploy import pipeline
-    from birdnet_deploy.cli.console import ConsoleProgress
+    from birdnet_deploy.cli.console import ConsoleProgress, show_json
     from birdnet_deploy.cli.convert import frontier_on_failure
-    from birdnet_deploy.cli.run import show_result
+    from birdnet_deploy.cli.run import show_failure, show_result
     from birdnet_deploy.cli.validate import show_findings
 
     request = pipeline.DeployRequest(
         convert=pipeline.ConvertRequest(model=model, calibration=calibration, hints=hints, force=force, **quantize),
         audio=audio, output=output, target=target,
     )  # fmt: skip
-    with ConsoleProgress() as progress, frontier_on_failure():
-        result = pipeline.deploy(request, progress, show_findings)
-    show_result(result)
+    checked: list[ValidationResult] = []
+    show = checked.append if output_format == "json" else show_findings
+    with ConsoleProgress() as progress, frontier_on_failure(output_format):
+        result = pipeline.deploy(request, progress, show)
+    if output_format == "json":
+        from birdnet_deploy.device_run import result_json
+
+        show_json({"validate": checked[0].to_json(), "run": result_json(result)})
+        show_failure(result)
+    else:
+        show_result(result)
     ctx.exit(result.exit_code)

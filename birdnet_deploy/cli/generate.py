@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from birdnet_deploy.cli.options import model_options
+from birdnet_deploy.cli.options import model_options, output_format_option
 
 if TYPE_CHECKING:
     from birdnet_deploy.model.beside import ModelHints
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Replace an edited or foreign folder; a copy is kept.")
 @click.option("--top-k", type=int, default=3, show_default=True, help="How many best classes a record names.")
 @click.option("--plan", is_flag=True, help="Show what lies where in the arena from step to step.")
+@output_format_option
 @model_options
 def command(
     bundle: Path | None, target: str | None, output: Path | None, force: bool, top_k: int, plan: bool,
-    hints: ModelHints,
+    output_format: str, hints: ModelHints,
 ) -> None:  # fmt: skip
     """Render a complete firmware project from BUNDLE: sources, network, labels, Makefile.
 
@@ -33,21 +34,35 @@ def command(
     import shlex
 
     from birdnet_deploy import pipeline
-    from birdnet_deploy.cli.console import ConsoleProgress
+    from birdnet_deploy.cli.console import ConsoleProgress, show_json
 
     with ConsoleProgress() as progress:
         project = pipeline.generate(
             bundle, target=target, output=output, force=force, top_k=top_k, hints=hints, progress=progress
         )  # fmt: skip
+    if output_format == "json":
+        bundle_of = project.bundle
+        show_json({
+            "project": str(project.path), "target": project.target, "classes": len(bundle_of.labels),
+            "model_sha256": bundle_of.model_sha256, "lock_sha256": bundle_of.lock_sha256,
+            **({"memory_plan": _memory_plan(project.path)} if plan else {}),
+        })  # fmt: skip
+        return
     click.echo(f"project   {project.path} for {project.target}, {len(project.bundle.labels)} classes")
     click.echo(f"model     {project.bundle.model_sha256}")
     click.echo(f"lock      {project.bundle.lock_sha256}")
     click.echo(f"next      birdnet-deploy build {shlex.quote(str(project.path))}")
     if plan:
-        import json
-
-        from birdnet_deploy.artifacts import MEMORY_PLAN_FILE
         from birdnet_deploy.project.memory_picture import text_picture
 
         click.echo("")
-        click.echo(text_picture(json.loads((project.path / MEMORY_PLAN_FILE).read_text(encoding="utf-8"))))
+        click.echo(text_picture(_memory_plan(project.path)))
+
+
+def _memory_plan(project: Path) -> dict[str, Any]:
+    import json
+
+    from birdnet_deploy.artifacts import MEMORY_PLAN_FILE
+
+    plan: dict[str, Any] = json.loads((project / MEMORY_PLAN_FILE).read_text(encoding="utf-8"))
+    return plan

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from birdnet_deploy.cli.console import show_json
+from birdnet_deploy.cli.options import output_format_option
 from birdnet_deploy.errors import OutputRefused, UsageError
 from birdnet_deploy.settings import SETTINGS_FILE, settings_template
 from birdnet_deploy.support.files import replaced_text
@@ -15,7 +17,8 @@ from birdnet_deploy.support.publish import free_name
 @click.command("init")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path())
 @click.option("--force", is_flag=True, help="Replace a file that is there; the old one is kept as .bak-N.")
-def command(folder: Path, force: bool) -> None:
+@output_format_option
+def command(folder: Path, force: bool, output_format: str) -> None:
     """Write a commented birdnet-deploy.toml into FOLDER (here by default)."""
     if not folder.is_dir():
         raise UsageError("no such folder", where=folder, fix="make it first")
@@ -26,4 +29,7 @@ def command(folder: Path, force: bool) -> None:
         path.rename(free_name(path))
     with replaced_text(path) as file:
         file.write(settings_template())
+    if output_format == "json":
+        show_json({"settings": str(path)})
+        return
     click.echo(f"wrote {path}: remove the # of a line to set it")

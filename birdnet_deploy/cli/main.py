@@ -42,13 +42,21 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"birdnet_deploy.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = module.command
-        return command
+        return _with_version(module.command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the command list from the table above."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+def _with_version(command: click.Command) -> click.Command:
+    """Gives a command, and those below it, with ``--version``: it is typed behind any of them."""
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        _with_version(inner)
+    if any("--version" in parameter.opts for parameter in command.params):
+        return command
+    return click.version_option(__version__, prog_name="birdnet-deploy")(command)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -5,12 +5,17 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from birdnet_deploy.cli.console import show_json
+from birdnet_deploy.cli.options import output_format_option
 from birdnet_deploy.model.config import FRONTEND_ALIASES, FRONTENDS, MAG_SCALES
 from birdnet_deploy.model.family import CLASS_ACTIVATIONS, build_dscnn_model
+
+if TYPE_CHECKING:
+    from birdnet_deploy.model.archive import KerasArchive
 
 _HELP = {
     "num_mels": "Mel bands.",
@@ -80,10 +85,18 @@ def _dashed(argument: str) -> str:
 @click.option("--labels", type=click.Path(path_type=Path), help="A label a line; class_000... without it.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the initial weights.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
+@output_format_option
 @_model_options
 def build(
-    *, output: Path, labels: Path | None, seed: int, force: bool, num_classes: int | None, **parameters: Any
-) -> None:
+    *,
+    output_format: str,
+    output: Path,
+    labels: Path | None,
+    seed: int,
+    force: bool,
+    num_classes: int | None,
+    **parameters: Any,
+) -> None:  # fmt: skip
     """Write an untrained model, <stem>_model_config.json and <stem>_labels.txt.
 
     Options may be spelled with underscores too (--sample_rate).
@@ -100,6 +113,10 @@ def build(
         if parameters[name].is_integer():
             parameters[name] = int(parameters[name])
     built = build_files(output, {**parameters, "num_classes": len(names)}, names, seed=seed, force=force)
+    if output_format == "json":
+        files = {"model": str(output), "config": str(built.config), "labels": str(built.labels)}
+        show_json({**files, "parameters": built.archive.parameters, "classes": len(names)})
+        return
     click.echo(f"model     {output}: {built.archive.parameters:,} parameters, {len(names)} classes, untrained")
     click.echo(f"config    {built.config}")
     click.echo(f"labels    {built.labels}")
@@ -107,12 +124,16 @@ def build(
 
 @command.command("summary")
 @click.argument("model", type=click.Path(path_type=Path))
-def summary(model: Path) -> None:
+@output_format_option
+def summary(model: Path, output_format: str) -> None:
     """Show layers, shapes and parameters of MODEL.keras, or of the one in a folder, without TensorFlow."""
     from birdnet_deploy.model.archive import inspect_archive
     from birdnet_deploy.model.published import find_keras
 
     archive = inspect_archive(find_keras(model))
+    if output_format == "json":
+        show_json(_summary_facts(archive))
+        return
     rows = [("layer", "class", "output", "parameters")]
     for layer in archive.layers():
         shape = "x".join(str(n) for n in layer.output_shape or ())
@@ -126,3 +147,15 @@ def summary(model: Path) -> None:
     click.echo(f"total     {archive.parameters:,} parameters, {shape} -> {archive.outputs}")
     click.echo(f"head      {archive.head_activation}")
     click.echo(f"frontend  {frontend}, {archive.layout} layout, Keras {archive.keras_version}")
+
+
+def _summary_facts(archive: KerasArchive) -> dict[str, Any]:
+    layers = [
+        {"name": layer.name, "class": layer.class_name, "output": layer.output_shape, "parameters": layer.parameters}
+        for layer in archive.layers()
+    ]
+    return {
+        "layers": layers, "parameters": archive.parameters, "input": archive.input_shape, "outputs": archive.outputs,
+        "head": archive.head_activation, "frontend": archive.frontend_mode, "layout": archive.layout,
+        "keras": archive.keras_version,
+    }  # fmt: skip

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from birdnet_deploy.cli.options import output_format_option
 from birdnet_deploy.errors import INTERRUPTED_EXIT_CODE
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Pattern(click.ParamType):  # type: ignore[type-arg]
     help="How long a board may be away.",
 )
 @click.option("--no-reset", is_flag=True, help="Leave DTR and RTS alone, which reset some boards.")
-@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_format_option
 @click.pass_context
 def command(ctx: click.Context, /, log_filter: Any, output_format: str, **options: Any) -> None:  # fmt: skip
     """Read a board over its serial line: show, save and count everything.

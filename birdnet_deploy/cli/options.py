@@ -21,6 +21,11 @@ from birdnet_deploy.quantization.options import (
     METHODS,
 )
 
+output_format_option = click.option(
+    "--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True,
+    help="Text for people, or one JSON object.",
+)  # fmt: skip
+
 _OPTIONS = (
     click.option("--labels", type=click.Path(path_type=Path), help="Labels; default: <stem>_labels.txt beside MODEL."),
     click.option(

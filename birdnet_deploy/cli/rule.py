@@ -10,7 +10,10 @@ from birdnet_deploy.errors import UsageError
 @click.command("rule")
 @click.argument("rule_id", required=False)
 @click.option("--all", "all_rules", is_flag=True, help="All rules.")
-@click.option("--output-format", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@click.option(
+    "--output-format", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True,
+    help="Text for people, one JSON object, or the page of docs/rules.md.",
+)  # fmt: skip
 def command(rule_id: str | None, all_rules: bool, output_format: str) -> None:
     """Explain RULE_ID, for example BD105: what must hold, why, where the limit comes from, how to mend it."""
     from birdnet_deploy.npu.explain import find_rule, rule_json, rule_text, rules_markdown

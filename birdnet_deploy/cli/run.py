@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from birdnet_deploy.cli.options import model_options
+from birdnet_deploy.cli.options import model_options, output_format_option
 
 if TYPE_CHECKING:
     from birdnet_deploy.device_run import RunResult
@@ -36,7 +36,7 @@ def _finite(ctx: click.Context, option: click.Parameter, value: float | None) ->
 @click.option("--icount", is_flag=True, help="Count instructions: repeatable, and the board's times mean something.")
 @click.option("--strict", is_flag=True, help="Fail at the first recording that cannot be read.")
 @click.option("--stages", is_flag=True, help="Compare the tensors before the network too; name the first that differs.")
-@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_format_option
 @model_options
 @click.pass_context
 def command(
@@ -74,6 +74,11 @@ def show_result(result: RunResult, output_format: str = "text") -> None:
         click.echo(jsonfile.dumps(result_json(result)), nl=False)
     else:
         _show_text(result)
+    show_failure(result)
+
+
+def show_failure(result: RunResult) -> None:
+    """Shows on stderr what was wrong with a run, if anything."""
     if result.failure is not None:
         click.echo(f"error: {result.failure.line}", err=True)
 

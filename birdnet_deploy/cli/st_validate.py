@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from birdnet_deploy.cli.options import output_format_option
+
 if TYPE_CHECKING:
     from birdnet_deploy.report.st_validate import StValidateReport
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("report", type=click.Path(path_type=Path))
 @click.option("--min-cosine", type=click.FloatRange(-1, 1), help="The least cosine similarity.  [default: 0.99]")
 @click.option("--max-mae", type=click.FloatRange(0), help="The greatest mean absolute error.  [default: 1/256]")
-@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@output_format_option
 def command(report: Path, min_cosine: float | None, max_mae: float | None, output_format: str) -> None:
     """Show and judge REPORT, the network_validate_report.txt that `stedgeai validate --mode target` wrote.
 

@@ -24,7 +24,10 @@ _PATH = click.Path(path_type=Path)
 @click.option("--ignore", "ignored", multiple=True, help="Without these rules: ids or prefixes, with commas.")
 @click.option("--profile", type=_PATH, help="A TOML file that selects, ignores and lowers rules.")
 @click.option("--measured", type=_PATH, help="What stedgeai wrote for this model; shown beside the estimate.")
-@click.option("--output-format", type=click.Choice(_FORMATS), default="text", show_default=True)
+@click.option(
+    "--output-format", type=click.Choice(_FORMATS), default="text", show_default=True,
+    help="Text for people; the others for programs, code review and CI.",
+)  # fmt: skip
 @click.option("-o", "--output", type=_PATH, help="Write the report to this file instead of stdout.")
 @click.option("--statistics", is_flag=True, help="Counts by rule instead of findings (text), or beside them (json).")
 @click.option("--layers", is_flag=True, help="The table of layers and the plan of the activations too (text).")

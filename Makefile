@@ -10,7 +10,7 @@ STAMPS := $(VENV)/stamps
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak lint check clean distclean tools
+.PHONY: help demo test soak lint docs check clean distclean tools
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | while IFS=$$'\t' read -r target text; do \
@@ -25,16 +25,20 @@ test: tools $(STAMPS)/test ## run the tests (about 15 minutes on two cores)
 soak: tools $(STAMPS)/test ## run the long tests
 	@$(PYTEST) -m soak
 
-lint: $(STAMPS)/lint ## ruff and mypy
+lint: $(STAMPS)/test ## ruff and mypy, which `make test` runs too
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/mypy
 
-check: lint ## lint, then exactly what CI does
+docs: $(STAMPS)/test ## build the documentation site into site/
+	@$(PY) scripts/refresh_docs.py
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
+
+check: ## exactly what CI does
 	@.ci/run
 
 clean: ## remove what demo and tests made
-	@rm -rf $(DEMO) build dist .pytest_cache .hypothesis .ruff_cache .mypy_cache
+	@rm -rf $(DEMO) build dist site .pytest_cache .hypothesis .ruff_cache .mypy_cache
 	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean ## clean, and remove the virtual environment
@@ -51,10 +55,6 @@ $(STAMPS)/run: pyproject.toml scripts/setup-venv.sh scripts/find-python.sh | too
 $(STAMPS)/test: pyproject.toml scripts/setup-venv.sh scripts/find-python.sh | tools
 	@scripts/setup-venv.sh $(VENV) test
 	@mkdir -p $(@D) && touch $(STAMPS)/run $@
-
-$(STAMPS)/lint: pyproject.toml scripts/setup-venv.sh scripts/find-python.sh | tools
-	@scripts/setup-venv.sh $(VENV) test,lint
-	@mkdir -p $(@D) && touch $(STAMPS)/run $(STAMPS)/test $@
 
 $(DEMO)/songs/stamp: examples/demo/songs.py | $(STAMPS)/run
 	@rm -rf $(DEMO)/songs

@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib
 import re
 import shlex
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import click
 import pytest
 
-from birdnet_deploy import errors
+from birdnet_deploy import __version__, errors
 from birdnet_deploy.cli.main import COMMANDS
 from birdnet_deploy.settings import KEYS
 
@@ -95,3 +98,11 @@ def test_every_decision_record_is_listed() -> None:
     assert len(records) >= 6
     for name in records:
         assert f"]({name})" in index
+
+
+def test_the_release_notes_are_those_of_this_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    done = subprocess.run(
+        [sys.executable, "scripts/release_notes.py", version], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0 and done.stdout.startswith("### ") and version == __version__

@@ -18,6 +18,8 @@ from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.progress import Progress
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from birdnet_deploy.calibration.collect import CalibrationSet, WindowRef
     from birdnet_deploy.quantization.convert import QuantizedModel
     from birdnet_deploy.quantization.options import QuantizeOptions
@@ -114,13 +116,14 @@ def convert_windows(
         windows = calibration_windows(request, source, settings, progress)
         for warning in windows.warnings:
             progress.warn(warning)
-        progress.step("computing input features")
-        calibration = conversion.hold("calibration", features_of_windows(windows.calibration.pcm, source.config))
-        evaluation = conversion.hold("evaluation", features_of_windows(windows.evaluation.pcm, source.config))
+        features: list[NDArray[Any]] = []
+        for name, sounds in (("calibration", windows.calibration), ("evaluation", windows.evaluation)):
+            progress.step(f"computing input features for {name}")
+            features.append(conversion.hold(name, features_of_windows(sounds.pcm, source.config, progress)))
         files = recordings_of(windows)
         windows = windows.held(conversion.hold)
         try:
-            quantized = conversion.finish(calibration, evaluation, files=files)
+            quantized = conversion.finish(features[0], features[1], files=files)
         except GatesNotMet as error:
             frontier = _with_files(error.frontier, windows.calibration.refs)
             best = next(point for point in frontier if point["name"] == error.best)

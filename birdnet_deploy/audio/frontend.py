@@ -19,6 +19,7 @@ from birdnet_deploy.audio.mel import cosine_transform, mel_bank, project, scale_
 from birdnet_deploy.audio.spectrogram import PCM_SCALE, magnitudes
 from birdnet_deploy.errors import AudioError, ConfigError
 from birdnet_deploy.model.config import ModelConfig, config_from_mapping
+from birdnet_deploy.support.progress import Progress, Silent, counted
 
 Floats = NDArray[np.float32]
 
@@ -52,13 +53,13 @@ def features_of_pcm(pcm: NDArray[np.int16], config: ModelConfig) -> Floats:
     return model_input(pcm.astype(np.float32) * PCM_SCALE, config)
 
 
-def features_of_windows(pcm: NDArray[np.int16], config: ModelConfig) -> Floats:
+def features_of_windows(pcm: NDArray[np.int16], config: ModelConfig, progress: Progress | None = None) -> Floats:
     """Gives the tensors of int16 ``[n, samples]`` windows, float32 ``[n, *shape]``.
 
     Raises: as ``model_input``.
     """
     features = np.empty((len(pcm), *config.shape), dtype=np.float32)
-    for index, window in enumerate(pcm):
+    for index, window in enumerate(counted(pcm, len(pcm), progress or Silent())):
         features[index] = features_of_pcm(window, config)
     return features
 

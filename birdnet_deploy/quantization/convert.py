@@ -100,7 +100,7 @@ class Conversion:
     def __init__(self, source: SourceModel, options: QuantizeOptions, folder: Path, progress: Progress) -> None:
         self._source, self._options, self._folder, self._progress = source, options, folder, progress
         self._failure: BaseException | None = None
-        self._cancelled = False
+        self._cancelled = self._awaited = False
         self._tell = _teller(folder / STEPS_FILE, progress)
         self._thread = threading.Thread(target=self._run, daemon=True)
         progress.step("starting TensorFlow")
@@ -118,7 +118,8 @@ class Conversion:
     def _tick(self) -> None:
         if self._cancelled:
             raise _CancelledError
-        self._tell()
+        if self._awaited:  # until then the parent tells its own steps
+            self._tell()
 
     def cancel(self) -> None:
         """Ends the child where it still runs."""
@@ -146,6 +147,7 @@ class Conversion:
             if not (self._folder / f"{name}.npy").exists():
                 np.save(self._folder / f"{name}.npy", features)
         (self._folder / FEATURES_FILE).touch()
+        self._awaited = True
         while self._thread.is_alive():
             self._thread.join(0.1)
         if self._failure is not None:

@@ -16,6 +16,7 @@ from birdnet_deploy.quantization.rewrite import CAP, scalable, scale_channels, s
 from birdnet_deploy.quantization.selection import FINER_WITHIN, NEGLIGIBLE, Alone, move_sources, select_ranges
 from birdnet_deploy.quantization.simplify import DIGITS, MAX_LOGIT_DIFFERENCE
 from birdnet_deploy.quantization.statistics import Statistics, gather_statistics
+from birdnet_deploy.support.progress import Progress, counted
 from birdnet_deploy.tflite.cut import cut_model
 from birdnet_deploy.tflite.floats import read_once, run_float
 
@@ -43,8 +44,9 @@ class Corrected:
 
 
 def refine(
-    graph: Corrected, windows: Floats, judge: Judge, methods: dict[str, str], records: list[dict[str, Any]]
-) -> Corrected:
+    graph: Corrected, windows: Floats, judge: Judge, methods: dict[str, str], records: list[dict[str, Any]],
+    progress: Progress,
+) -> Corrected:  # fmt: skip
     """Splits what a frontend writes into planes where that is worth its multiplications; mends ``methods``."""
     read = read_once(graph.model)
     for index in splittable(graph.model):
@@ -54,7 +56,7 @@ def refine(
         before = held_out_int8(graph.model, windows, graph.statistics, judge, methods)
         high = float(graph.statistics.tensors[index].high.max()) * _ROOM
         found: list[tuple[float, dict[str, Any], Corrected]] = []
-        for widths in PLANES:
+        for widths in counted(PLANES, len(PLANES), progress):
             split = split_planes(graph.model, index, [high * width / sum(widths) for width in widths])
             statistics = gather_statistics(split, windows, judge.folds.tolist())
             after = held_out_int8(split, windows, statistics, judge, {**methods, name: "minmax"})
@@ -75,10 +77,11 @@ def refine(
 
 
 def equalise(
-    graph: Corrected, windows: Floats, judge: Judge, methods: dict[str, str], records: list[dict[str, Any]]
-) -> Corrected:
+    graph: Corrected, windows: Floats, judge: Judge, methods: dict[str, str], records: list[dict[str, Any]],
+    progress: Progress,
+) -> Corrected:  # fmt: skip
     """Brings the channels of what convolutions write to one level where rounding them costs something."""
-    for name in [record["tensor"] for record in records]:
+    for name in counted([record["tensor"] for record in records], len(records), progress):
         read = read_once(graph.model)
         index = next((tensor.index for tensor in read.tensors if tensor.name == name), None)
         if index is None or loss_alone(records, name) <= NEGLIGIBLE:

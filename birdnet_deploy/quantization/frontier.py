@@ -24,7 +24,7 @@ from birdnet_deploy.quantization.options import (
     QuantizeOptions,
 )
 from birdnet_deploy.quantization.prepare import Prepared
-from birdnet_deploy.support.progress import Progress, Silent
+from birdnet_deploy.support.progress import Progress, Silent, counted
 from birdnet_deploy.tflite.cut import articulation_tensors, cut_model
 from birdnet_deploy.tflite.floats import read_once, run_float
 from birdnet_deploy.tflite.macs import count_macs
@@ -185,16 +185,22 @@ def measure_frontier(
     elif options.prologue != NONE:
         chosen = [_named_cut(cuts, options.prologue)]
     named = options.prologue not in (AUTO, NONE)
-    points = [_measure(prepared, None, windows, judge, options)]
-    for cut in chosen:
-        prefix, _ = split_at(prepared.model, cut, prepared.plain)
-        if not named and count_macs(prefix, sparse=True).total > options.max_cpu_macs:
-            break
-        if not named and _instructions(prefix) is None:
-            continue
-        progress.step(f"measuring the cut after {cut.name}")
-        points.append(_measure(prepared, cut, windows, judge, options))
+    measured: list[Cut | None] = [None, *(chosen if named else _affordable(prepared, chosen, options))]
+    progress.step("measuring cuts on held-out recordings")
+    points = [_measure(prepared, cut, windows, judge, options) for cut in counted(measured, len(measured), progress)]
     return tuple(_safe(points, options))
+
+
+def _affordable(prepared: Prepared, cuts: Sequence[Cut], options: QuantizeOptions) -> list[Cut]:
+    """Gives the cuts whose float part is small enough for the CPU and has a C form."""
+    found = []
+    for cut in cuts:
+        prefix, _ = split_at(prepared.model, cut, prepared.plain)
+        if count_macs(prefix, sparse=True).total > options.max_cpu_macs:
+            break
+        if _instructions(prefix) is not None:
+            found.append(cut)
+    return found
 
 
 def judged(points: Sequence[FrontierPoint], options: QuantizeOptions) -> Sequence[FrontierPoint]:

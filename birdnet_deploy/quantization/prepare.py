@@ -83,14 +83,14 @@ def prepare(
         forced = {read.tensors[index].name: method for index in graph.statistics.tensors}
         return Prepared(model, model, layers, graph.statistics, forced, {"method": method}, steps, (), whole)
     progress.step("choosing ranges on held-out recordings")
-    selection = select_ranges(model, windows, graph.statistics, judge)
+    selection = select_ranges(model, windows, graph.statistics, judge, progress=progress)
     if whole is None:
         selection = select_rest(model, windows, graph.statistics, judge, selection)
     methods, records = dict(selection.methods), [dict(record) for record in selection.evidence]
     if options.simplify and whole is None and judge.count > 1 and len(windows) >= LEAST_WINDOWS:
-        progress.step("trying corrections on held-out recordings")
-        for correct in (refine, equalise):
-            graph = correct(graph, windows, judge, methods, records)
+        for name, correct in (("planes", refine), ("equalised channels", equalise)):
+            progress.step(f"trying {name} on held-out recordings")
+            graph = correct(graph, windows, judge, methods, records, progress)
     evidence = {"method": AUTO, "folds": judge.count, "groups": records}
     named = with_moves(graph.model, methods)
     return Prepared(

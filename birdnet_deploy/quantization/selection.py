@@ -18,6 +18,7 @@ from birdnet_deploy.quantization.integer import quantize_graph
 from birdnet_deploy.quantization.judge import Judge, better, run_int8
 from birdnet_deploy.quantization.ranges import CANDIDATES, Range, ranges_of
 from birdnet_deploy.quantization.statistics import Statistics
+from birdnet_deploy.support.progress import Progress, Silent, counted
 from birdnet_deploy.tflite.cut import articulation_tensors, cut_model
 from birdnet_deploy.tflite.floats import read_once, run_float
 from birdnet_deploy.tflite.model import TfliteModel
@@ -43,18 +44,22 @@ class Selection:
 
 
 def select_ranges(
-    model: bytes, windows: Floats, statistics: Statistics, judge: Judge, only: Collection[str] | None = None
-) -> Selection:
+    model: bytes, windows: Floats, statistics: Statistics, judge: Judge, only: Collection[str] | None = None,
+    progress: Progress | None = None,
+) -> Selection:  # fmt: skip
     """Gives the method of each group of a float ``.tflite``, by the name of its tensor; others take min/max.
 
     ``windows`` are the inputs of the graph behind ``statistics`` and ``judge``; ``only`` names the groups to look at.
     """
     read = read_once(model)
     sources = move_sources(read)
+    chosen = [
+        index for index in (*read.inputs, *articulation_tensors(read))
+        if index not in sources and (only is None or read.tensors[index].name in only)
+    ]  # fmt: skip
     records = [
         _select(model, read, index, windows, statistics, judge)
-        for index in (*read.inputs, *articulation_tensors(read))
-        if index not in sources and (only is None or read.tensors[index].name in only)
+        for index in counted(chosen, len(chosen), progress or Silent())
     ]
     return Selection({record["tensor"]: record["method"] for record in records}, tuple(records))
 

@@ -15,7 +15,15 @@ from typing import Any
 from birdnet_deploy.errors import ConfigError
 
 SETTINGS_FILE = "birdnet-deploy.toml"
-TOOLS = ("arm-none-eabi-gcc", "make", "qemu-system-arm", "cc")
+TOOLS = (
+    "arm-none-eabi-gcc", "make", "qemu-system-arm", "cc", "cmake", "stedgeai", "STM32_SigningTool_CLI",
+    "STM32_Programmer_CLI", "ST-LINK_gdbserver", "openocd", "pyocd",
+)  # fmt: skip
+VENDOR = {
+    "stedgeai_core_dir": ("/opt/ST/STEdgeAI/2.2", "ST Edge AI Core: its compiler and the NPU's run-time sources"),
+    "stm32cube_n6_dir": ("/opt/ST/STM32CubeN6", "STM32CubeN6, a Getting-Started package or an AI Studio project"),
+    "fatfs_dir": ("/opt/ST/stm32-mw-fatfs", "STMicroelectronics/stm32-mw-fatfs"),
+}
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,10 @@ KEYS = (
         'findings that count less, each with its reason; also: where = "op 3 *", target = "stm32n6570-dk"',
     ),
     *(Key("tools", tool, "path", f'"/opt/bin/{tool}"', f"the {tool} to use; default: PATH") for tool in TOOLS),
+    *(
+        Key("vendor", name, "path", f'"{path}"', f"{what}; default: {name.upper()}")
+        for name, (path, what) in VENDOR.items()
+    ),
 )
 _BY_NAME = {key.dotted: key for key in KEYS}
 _TABLES = tuple(dict.fromkeys(key.table for key in KEYS if key.table))
@@ -118,6 +130,11 @@ class Settings:
     def tools(self) -> dict[str, Path]:
         """Tools by name that are not taken from PATH."""
         return {tool: self.values[f"tools.{tool}"] for tool in TOOLS if f"tools.{tool}" in self.values}
+
+    @property
+    def vendor(self) -> dict[str, Path]:
+        """Trees of ST's sources by the name of their environment variable."""
+        return {name.upper(): self.values[f"vendor.{name}"] for name in VENDOR if f"vendor.{name}" in self.values}
 
 
 def find_settings(start: Path | None = None) -> Settings:

@@ -14,6 +14,7 @@ from birdnet_deploy.errors import INTERRUPTED_EXIT_CODE, DeployError
 
 # command -> module below birdnet_deploy.cli, one-line help: listed without importing the command
 COMMANDS = {
+    "doctor": ("doctor", "List the tools: version, where looked for, how to get them; what works here."),
     "init": ("init", "Write a commented birdnet-deploy.toml."),
     "convert": ("convert", "Quantize a trained .keras model to a full-int8 bundle."),
     "validate": ("validate", "Check a model, bundle or project against the NPU's and engine's rules."),

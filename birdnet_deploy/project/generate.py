@@ -113,7 +113,7 @@ def generate_project(
     _check_shapes(bundle, network, prologue)
     generated = {**network.files, **frontend_files, **(prologue.files if prologue else {})}
     names = (*generated, *_compiled_outputs(board))
-    sources = sources_of(board.port, network.kernel_sources, names, prologue.sources if prologue else ())
+    sources = sources_of(board.ports, network.kernel_sources, names, prologue.sources if prologue else ())
     placed = place(memory_plan, board)
     context = {**_context(bundle, board, network, sources, top_k), "placed": placed}
     _copy(sources.copied, firmware_dir(), staging)

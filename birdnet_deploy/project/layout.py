@@ -31,16 +31,19 @@ class Sources:
 
 
 def sources_of(
-    port: str, kernel_sources: tuple[str, ...], generated: tuple[str, ...], prologue_sources: tuple[str, ...] = ()
+    ports: tuple[str, ...],
+    kernel_sources: tuple[str, ...],
+    generated: tuple[str, ...],
+    prologue_sources: tuple[str, ...] = (),
 ) -> Sources:
-    """Gives the sources of a project for the port folder ``port``.
+    """Gives the sources of a project for the folders ``ports`` of ``firmware_stub/port``.
 
     ``kernel_sources`` are names in ``core/nn`` that the network calls, ``generated`` are its own files;
     ``prologue_sources`` are names in ``core/prologue``, none without a prologue.
     """
     stub = firmware_dir()
-    board = f"port/{port}"
-    patterns = ["app/*.[ch]", "core/*.[ch]", "core/nn/*.h", "port/*.h", f"{board}/*.[chS]"]
+    boards = tuple(f"port/{port}" for port in ports)
+    patterns = ["app/*.[ch]", "core/*.[ch]", "core/nn/*.h", "port/*.h", *(f"{board}/*.[chS]" for board in boards)]
     prologue = {f"core/prologue/{name}" for name in prologue_sources}
     if prologue:
         patterns.append(PROLOGUE_HEADERS)
@@ -56,7 +59,7 @@ def sources_of(
         or name.startswith(("core/nn/", "core/prologue/", f"{GENERATED}/network", f"{GENERATED}/prologue"))
     ]  # fmt: skip
     others = [name for name in compiled if name not in kernels]
-    folders = ("app", "core", "core/nn", "port", board, GENERATED)
+    folders = ("app", "core", "core/nn", "port", *boards, GENERATED)
     rendered_prologue = {name for name in compiled if name.startswith(f"{GENERATED}/prologue")}
     host_frontend = tuple(sorted({*computing, FRONTEND_TABLES, *prologue, *rendered_prologue}))
     return Sources(copied, tuple(kernels), tuple(others), host_frontend, folders)

@@ -1,4 +1,4 @@
-"""Finding the external tools: named in the settings, by the environment, or on PATH; probed first."""
+"""Finding the external tools: named in the settings, by the environment, on PATH or where installers put them."""
 
 from __future__ import annotations
 
@@ -11,25 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from birdnet_deploy.errors import ToolchainError
+from birdnet_deploy.toolchain.catalogue import ToolSpec, expanded, matches, st_tools
 from birdnet_deploy.toolchain.run import run_tool
 
 _PROBE_TIMEOUT_S = 30.0
-
-
-@dataclass(frozen=True)
-class ToolSpec:
-    """How a tool is found and asked for its version; ``minimum`` is the oldest that can do the work."""
-
-    name: str
-    commands: tuple[str, ...]
-    minimum: tuple[int, ...]
-    version_pattern: str
-    hint: str
-
-    @property
-    def variable(self) -> str:
-        """The environment variable that names it."""
-        return "BIRDNET_" + self.name.upper().replace("-", "_")
 
 
 _VERSION = r"(\d+(?:\.\d+)+)"
@@ -59,8 +44,15 @@ class Tool:
     version: str
 
 
-def find_tools(names: Sequence[str], tools: Mapping[str, Path] | None = None) -> dict[str, Tool]:
-    """Gives the named tools, each found in ``tools`` (the settings), the environment or PATH, in this order.
+def spec_of(name: str) -> ToolSpec:
+    """Gives how a tool is found."""
+    return TOOLS[name] if name in TOOLS else st_tools()[name]
+
+
+def find_tools(
+    names: Sequence[str], tools: Mapping[str, Path] | None = None, variables: Mapping[str, str] | None = None
+) -> dict[str, Tool]:
+    """Gives the named tools, each found in ``tools`` (the settings), the environment, PATH or its installer's places.
 
     A place that was named is the only one that is looked at.
 
@@ -71,7 +63,7 @@ def find_tools(names: Sequence[str], tools: Mapping[str, Path] | None = None) ->
     problems: list[ToolchainError] = []
     for name in names:
         try:
-            found[name] = find_tool(name, tools)
+            found[name] = find_tool(name, tools, variables)
         except ToolchainError as error:
             problems.append(error)
     if len(problems) > 1:
@@ -83,13 +75,13 @@ def find_tools(names: Sequence[str], tools: Mapping[str, Path] | None = None) ->
     return found
 
 
-def find_tool(name: str, tools: Mapping[str, Path] | None = None) -> Tool:
-    """Gives one tool, as ``find_tools`` does.
+def find_tool(name: str, tools: Mapping[str, Path] | None = None, variables: Mapping[str, str] | None = None) -> Tool:
+    """Gives one tool, as ``find_tools`` does; ``variables`` fill in its installer's places.
 
     Raises: ToolchainError (exit 6).
     """
-    spec = TOOLS[name]
-    path = _locate(spec, tools or {})
+    spec = spec_of(name)
+    path = locate(spec, tools or {}, variables)
     version = _version(spec, path)
     numbers = tuple(int(part) for part in version.split("."))
     if numbers < spec.minimum:
@@ -98,7 +90,11 @@ def find_tool(name: str, tools: Mapping[str, Path] | None = None) -> Tool:
     return Tool(name, path, version)
 
 
-def _locate(spec: ToolSpec, tools: Mapping[str, Path]) -> Path:
+def locate(spec: ToolSpec, tools: Mapping[str, Path], variables: Mapping[str, str] | None = None) -> Path:
+    """Gives the program of a tool without starting it; ``variables`` fill in the places (the environment by default).
+
+    Raises: ToolchainError (exit 6) with where it was looked for.
+    """
     named = tools.get(spec.name) or os.environ.get(spec.variable)
     for command in (str(named),) if named else spec.commands:
         found = shutil.which(command)
@@ -106,9 +102,26 @@ def _locate(spec: ToolSpec, tools: Mapping[str, Path]) -> Path:
             return Path(found).absolute()
     if spec.name in tools:
         searched = f"{named} (birdnet-deploy.toml)"
+    elif named:
+        searched = f"{named} ({spec.variable})"
     else:
-        searched = f"{named} ({spec.variable})" if named else f"PATH ({os.environ.get('PATH', '')})"
+        if installed := matches(executables(spec), variables=variables):
+            return installed[0].absolute()
+        searched = ", ".join([f"PATH ({os.environ.get('PATH', '')})", *searched_places(spec, variables)])
     raise ToolchainError(f"not found in {searched}", where=spec.name, fix=_fix(spec))
+
+
+def executables(spec: ToolSpec) -> dict[str, tuple[str, ...]]:
+    """Gives the places of a tool's program on each system; on Windows it is an .exe."""
+    return {
+        system: tuple(f"{place}.exe" if system == "Windows" else place for place in places)
+        for system, places in (spec.places or {}).items()
+    }
+
+
+def searched_places(spec: ToolSpec, variables: Mapping[str, str] | None = None) -> list[str]:
+    """Gives the places of this system where a tool is looked for, as paths with *."""
+    return [filled for _, filled in expanded(executables(spec), variables=variables)]
 
 
 def _fix(spec: ToolSpec) -> str:
@@ -116,15 +129,15 @@ def _fix(spec: ToolSpec) -> str:
 
 
 def _version(spec: ToolSpec, path: Path) -> str:
-    text = ask(spec.name, path, "--version")
+    text = ask(spec.name, path, "--version", strict=spec.places is None)
     match = re.search(spec.version_pattern, text, re.DOTALL)
     if match is None:
         raise ToolchainError(f"{path} does not answer like {spec.name}", where=spec.name, fix=_fix(spec))
     return match[1]
 
 
-def ask(name: str, path: Path, *arguments: str) -> str:
-    """Gives what a tool prints for a question such as ``--version``.
+def ask(name: str, path: Path, *arguments: str, strict: bool = True) -> str:
+    """Gives what a tool prints for a question such as ``--version``; only where ``strict`` it must end with 0.
 
     Raises: ToolchainError (exit 6) where it cannot be started, fails or hangs.
     """
@@ -132,6 +145,7 @@ def ask(name: str, path: Path, *arguments: str) -> str:
         log = Path(folder) / "log.txt"
         status = run_tool([str(path), *arguments], name=name, log=log, timeout_s=_PROBE_TIMEOUT_S)
         text = log.read_text(encoding="utf-8", errors="replace")
-    if status != 0:
-        raise ToolchainError(f"{path} {' '.join(arguments)} ended with {status}", where=name, fix=_fix(TOOLS[name]))
+    if status != 0 and strict:
+        fix = _fix(spec_of(name))
+        raise ToolchainError(f"{path} {' '.join(arguments)} ended with {status}", where=name, fix=fix)
     return text.strip()

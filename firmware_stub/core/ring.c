@@ -27,6 +27,7 @@ bool ring_get(struct ring *ring, uint8_t *byte)
         return false;
     }
     *byte = ring->data[tail & (ring->size - 1)];
+    __atomic_signal_fence(__ATOMIC_RELEASE); /* the byte is taken before its room is given back */
     ring->tail = tail + 1;
     return true;
 }

@@ -1,4 +1,4 @@
-/* ring.h - bytes on their way from the application to an interrupt: one writer, one reader, no lock.
+/* ring.h - bytes on their way between the application and an interrupt, either way: one writer, one reader, no lock.
  *
  * A piece goes in whole or not at all. The writer moves `head`, the reader `tail`; both count bytes since boot and wrap.
  */

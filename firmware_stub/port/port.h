@@ -1,6 +1,7 @@
-/* port.h - the seams between the application and a board. A board is one folder that implements these.
+/* port.h - the seams between the application and a board. A board is one folder that implements these, with folders that
+ * it shares with other boards.
  *
- * There are six: uart, storage, clock, host, exit, and the network run (core/network.h, which the generated C engine or
+ * There are eight: uart, storage, microphone, clock, host, watchdog, exit, and the network run (core/network.h, which the generated C engine or
  * an NPU runtime implements). Nothing outside port/<board>/ touches a register, a HAL or the host's files.
  * Functions return 0 or a count on success and one of the negative BN_E* below on failure.
  */
@@ -31,7 +32,9 @@ void port_init(void);
 /* uart: takes all bytes or none, to be sent behind the application's back. Waits for room as long as the line moves;
  * BN_EIO where it does not. */
 int port_uart_write(const void *data, size_t length);
-/* uart: reads what has come, up to `length` bytes, without waiting. Returns the number of bytes. */
+/* uart: reads what has come, up to `length` bytes, without waiting. Returns the number of bytes. Boards with a receive
+ * interrupt keep what comes in a ring (core/ring.h) until it is read here; what no longer fits is lost, and the
+ * command that it belonged to is refused by its checksum. */
 int port_uart_read(void *data, size_t length);
 
 /* storage: steps through the WAV files of the card in name order. `name` holds the last name ("" to start) and
@@ -43,6 +46,16 @@ int port_storage_read(uint32_t offset, void *data, size_t length); /* bytes read
 void port_storage_close(void);
 /* storage: adds to the end of a file, which it makes. All of it, or a negative BN_E*. */
 int port_storage_append(const char *name, const void *data, size_t length);
+
+/* microphone: begins to record 16-bit samples. BN_ENOENT where the board has no microphone, BN_ERANGE where it cannot
+ * give this rate, BN_EIO where it does not start. */
+int port_microphone_start(uint32_t sample_rate);
+/* microphone: up to `samples` samples that have come since the last call, without waiting. Their number, or BN_E*. */
+int port_microphone_read(int16_t *pcm, size_t samples);
+/* microphone: the samples since its start that were lost because they were not read in time. They lie before the next
+ * one that is read. */
+uint32_t port_microphone_lost(void);
+int port_microphone_stop(void); /* BN_OK, or BN_E* */
 
 /* clock: microseconds since boot. `false` where time on this board means nothing (an emulator's wall clock). */
 bool port_clock_us(uint64_t *us);
@@ -58,12 +71,18 @@ uint32_t port_stack_unused(void);
 
 enum {
     PORT_EXIT_DONE = 0,
-    PORT_EXIT_FAULT = 70, /* the core took a fault; a `fault` record came before */
+    PORT_EXIT_FAULT = 70,    /* the core took a fault; a `fault` record came before */
+    PORT_EXIT_WATCHDOG = 71, /* port_alive was not called for too long (emulators and the host; a board restarts) */
 };
 
-/* exit: ends the run with a status (emulators stop, a board waits for reset). Does not return. */
+/* watchdog: the application moves. Called between windows and while it waits for a host; a board where it is not
+ * called for 20 s restarts. */
+void port_alive(void);
+
+/* exit: ends the run with a status. Does not return. Emulators stop. A board that is done waits for its reset; after a
+ * fault its watchdog restarts it. */
 _Noreturn void port_exit(int status);
-/* exit: begins anew (emulators stop). What was written has been sent. Does not return. */
+/* exit: begins anew (emulators stop, a board resets). What was written has been sent. Does not return. */
 _Noreturn void port_restart(void);
 
 #endif

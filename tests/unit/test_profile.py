@@ -64,7 +64,7 @@ def test_what_comes_first_decides_and_a_warning_may_be_raised() -> None:
     [
         ({**OLDER, "rule": "BD10X"}, "unknown rule 'BD10X'", "did you mean BD1"),
         ({**OLDER, "to": "warn"}, "has to 'warn'", "valid: error, warning, info, ignore"),
-        ({**OLDER, "target": "stm32n6"}, "unknown target", "valid: qemu-an547"),
+        ({**OLDER, "target": "stm32n6"}, "unknown target", "valid: nucleo-n657x0-q, qemu-an547"),
         ({**OLDER, "reson": "x"}, "unknown key 'reson'", "'reason'"),
         ({"rule": "BD105", "to": "info"}, "no reason", "add reason"),
         ({**OLDER, "reason": " "}, "reason of rules.lower is ' '", "in quotes"),

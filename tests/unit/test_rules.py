@@ -487,7 +487,7 @@ def test_select_and_ignore_take_ids_and_prefixes(tflite_models: Path) -> None:
     }  # fmt: skip
     with pytest.raises(UsageError, match="did you mean BD1"):
         check_path(path, select=["BD10X"])
-    with pytest.raises(UsageError, match="valid: qemu-an547"):
+    with pytest.raises(UsageError, match="valid: nucleo-n657x0-q, qemu-an547"):
         check_path(path, target="stm32n6")
 
 

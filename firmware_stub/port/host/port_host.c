@@ -1,4 +1,5 @@
-/* The seams on a POSIX host: the card is the folder in BN_CARD (else the current one), the uart is stdin and stdout.
+/* The seams on a POSIX host: the card is the folder in BN_CARD (else the current one), the uart is stdin and stdout, the
+ * microphone hears the WAV file in BN_MICROPHONE and breaks at its end, the watchdog waits BN_WATCHDOG seconds.
  *
  * The whole application runs natively through this port, under sanitizers and without an emulator.
  */
@@ -7,6 +8,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +21,12 @@
 
 #include "crc32.h"
 #include "port.h"
+#include "wav.h"
 
 static int host_file = -1;
+static int microphone_file = -1;
+static struct wav microphone_wav;
+static uint32_t microphone_at;
 static uint32_t host_boot_id;
 
 static const char *host_card(void)
@@ -129,12 +135,12 @@ int port_storage_open(const char *name, uint32_t *size)
     return BN_OK;
 }
 
-int port_storage_read(uint32_t offset, void *data, size_t length)
+static int host_read(int file, uint32_t offset, void *data, size_t length)
 {
     char *next = data;
     size_t left = length;
     while (left > 0) {
-        const ssize_t count = pread(host_file, next, left, (off_t)offset);
+        const ssize_t count = pread(file, next, left, (off_t)offset);
         if (count < 0 && errno != EINTR) {
             return BN_EIO;
         }
@@ -148,6 +154,11 @@ int port_storage_read(uint32_t offset, void *data, size_t length)
         }
     }
     return (int)(length - left);
+}
+
+int port_storage_read(uint32_t offset, void *data, size_t length)
+{
+    return host_read(host_file, offset, data, length);
 }
 
 void port_storage_close(void)
@@ -169,6 +180,70 @@ int port_storage_append(const char *name, const void *data, size_t length)
     }
     const bool whole = fwrite(data, 1, length, file) == length;
     return fclose(file) == 0 && whole ? BN_OK : BN_EIO;
+}
+
+static int microphone_file_read(uint32_t offset, void *data, size_t length)
+{
+    return host_read(microphone_file, offset, data, length);
+}
+
+int port_microphone_start(uint32_t sample_rate)
+{
+    const char *path = getenv("BN_MICROPHONE");
+    microphone_file = path == NULL ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    if (microphone_file < 0 || fstat(microphone_file, &status) != 0) {
+        return BN_ENOENT;
+    }
+    microphone_at = 0;
+    const int code = wav_open(&microphone_wav, microphone_file_read, (uint32_t)status.st_size, sample_rate);
+    if (code != BN_OK) {
+        (void)port_microphone_stop();
+    }
+    return code == BN_EFORMAT ? BN_ERANGE : code;
+}
+
+int port_microphone_read(int16_t *pcm, size_t samples)
+{
+    const uint32_t left = microphone_file < 0 ? 0 : microphone_wav.samples - microphone_at;
+    if (left == 0) {
+        return BN_EIO;
+    }
+    const uint32_t count = left < samples ? left : (uint32_t)samples;
+    const int code = wav_read(&microphone_wav, microphone_at, pcm, count);
+    microphone_at += count;
+    return code == BN_OK ? (int)count : code;
+}
+
+/* A file waits for its reader. */
+uint32_t port_microphone_lost(void)
+{
+    return 0;
+}
+
+int port_microphone_stop(void)
+{
+    if (microphone_file < 0) {
+        return BN_ENOENT;
+    }
+    (void)close(microphone_file);
+    microphone_file = -1;
+    return BN_OK;
+}
+
+static void bite(int number)
+{
+    (void)number;
+    _exit(PORT_EXIT_WATCHDOG);
+}
+
+void port_alive(void)
+{
+    const char *text = getenv("BN_WATCHDOG");
+    if (text != NULL) {
+        (void)signal(SIGALRM, bite);
+        (void)alarm((unsigned)strtoul(text, NULL, 10));
+    }
 }
 
 bool port_clock_us(uint64_t *us)

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "crc32.h"
+#include "interrupts.h"
 #include "record.h"
 #include "registers.h"
 #include "ring.h"
 #include "semihosting.h"
-#include "startup.h"
 
 enum {
     TICKS_PER_US = 32, /* SysTick counts the board's 32 MHz */
@@ -19,10 +19,10 @@ enum {
     US_PER_MS = 1000,
     UART_RING_BYTES = 65536, /* the greatest record and more */
     UART_PATIENCE_MS = 10000,
-    LAST_FAULT = 7, /* of the exceptions: what follows are calls and interrupts */
     NAME_DIGITS = 5,
     NAMES_MAX = 99999,
     NO_FILE = -1,
+    WATCHDOG_WRAPS = 1200, /* of the SysTick: ten minutes of emulated time, where it counts instructions */
 };
 
 _Static_assert(UART_RING_BYTES > RECORD_LINE_MAX, "a record does not fit into the ring");
@@ -35,12 +35,21 @@ static uint32_t listen_ms;
 static uint32_t boot_id;
 static bool clock_counts_instructions;
 static volatile uint32_t clock_wraps;
+static volatile uint32_t alive_wraps;
 static int32_t storage_file = NO_FILE;
 static uint32_t storage_size;
 
 void clock_tick_handler(void)
 {
     clock_wraps++;
+    if (clock_wraps - alive_wraps > WATCHDOG_WRAPS) {
+        semihosting_exit(PORT_EXIT_WATCHDOG);
+    }
+}
+
+void port_alive(void)
+{
+    alive_wraps = clock_wraps;
 }
 
 /* Whoever starts the emulator may put words first on the semihosting command line, each with a space behind it:
@@ -215,13 +224,36 @@ int port_storage_append(const char *name, const void *data, size_t length)
     return whole ? BN_OK : BN_EIO;
 }
 
+/* The emulated board has no microphone. */
+int port_microphone_start(uint32_t sample_rate)
+{
+    (void)sample_rate;
+    return BN_ENOENT;
+}
+
+int port_microphone_read(int16_t *pcm, size_t samples)
+{
+    (void)pcm;
+    (void)samples;
+    return BN_ENOENT;
+}
+
+uint32_t port_microphone_lost(void)
+{
+    return 0;
+}
+
+int port_microphone_stop(void)
+{
+    return BN_ENOENT;
+}
+
 /* Counts a wrap whose interrupt cannot be taken, because a fault is being told: else its deadlines never come. */
 static void clock_tick_in_fault(void)
 {
-    uint32_t exception;
-    __asm__ volatile("mrs %0, ipsr" : "=r"(exception));
-    if (exception != 0 && exception <= LAST_FAULT && (SCB_ICSR & SCB_ICSR_PENDSTSET) != 0) {
-        SCB_ICSR = SCB_ICSR_PENDSTCLR;
+    const uint32_t exception = core_exception();
+    if (exception != 0 && exception <= CORE_LAST_FAULT && (CORE_ICSR & CORE_ICSR_PENDSTSET) != 0) {
+        CORE_ICSR = CORE_ICSR_PENDSTCLR;
         clock_wraps++;
     }
 }
@@ -235,7 +267,7 @@ static uint64_t clock_ticks(void)
     do {
         wraps = clock_wraps;
         value = SYST_CVR;
-        if ((SCB_ICSR & SCB_ICSR_PENDSTSET) != 0) {
+        if ((CORE_ICSR & CORE_ICSR_PENDSTSET) != 0) {
             value = SYST_CVR;
             wraps++;
             break;

@@ -1,31 +1,19 @@
-/* registers.h - the few registers of the Cortex-M55 and of the mps3-an547 board that this port touches.
+/* registers.h - the few registers of the mps3-an547 board that this port touches.
  *
  * Sources: Armv8-M Architecture Reference Manual (DDI 0553), section D1; Arm CMSDK UART in DDI 0479; AN547, UART0.
  */
 #ifndef BN_REGISTERS_H
 #define BN_REGISTERS_H
 
-#include <stdint.h>
+#include "core_registers.h"
 
-#define REGISTER(address) (*(volatile uint32_t *)(uintptr_t)(address))
+#define REGISTER(address) CORE_REGISTER(address)
 
 #define SYST_CSR REGISTER(0xE000E010u)
 #define SYST_RVR REGISTER(0xE000E014u)
 #define SYST_CVR REGISTER(0xE000E018u)
 #define SYST_CSR_ENABLE_INTERRUPT_CORE_CLOCK 7u
 #define SYST_RELOAD 0x00FFFFFFu
-
-#define SCB_ICSR REGISTER(0xE000ED04u)
-#define SCB_ICSR_PENDSTSET (1u << 26)
-#define SCB_ICSR_PENDSTCLR (1u << 25)
-#define SCB_CFSR REGISTER(0xE000ED28u)
-#define SCB_HFSR REGISTER(0xE000ED2Cu)
-#define SCB_MMFAR REGISTER(0xE000ED34u)
-#define SCB_BFAR REGISTER(0xE000ED38u)
-#define SCB_CPACR REGISTER(0xE000ED88u)
-#define SCB_CPACR_FPU_MVE_FULL (0xFu << 20)
-#define FPU_FPDSCR REGISTER(0xE000EF3Cu)
-#define FPSCR_FLUSH_TO_ZERO (1u << 24)
 
 #define UART0_DATA REGISTER(0x49303000u)
 #define UART0_STATE REGISTER(0x49303004u)

@@ -1,9 +1,9 @@
 /* A fault ends the run with a record of the registers, instead of hanging in silence. */
 #include <stdint.h>
 
+#include "core_registers.h"
 #include "port.h"
 #include "record.h"
-#include "registers.h"
 #include "startup.h"
 
 #define FAULT_STACK_BYTES 1024
@@ -46,10 +46,10 @@ __attribute__((used)) _Noreturn static void fault_report(const struct exception_
     json_hex32(&record.json, "r2", frame->r2);
     json_hex32(&record.json, "r3", frame->r3);
     json_hex32(&record.json, "r12", frame->r12);
-    json_hex32(&record.json, "cfsr", SCB_CFSR);
-    json_hex32(&record.json, "hfsr", SCB_HFSR);
-    json_hex32(&record.json, "mmfar", SCB_MMFAR);
-    json_hex32(&record.json, "bfar", SCB_BFAR);
+    json_hex32(&record.json, "cfsr", CORE_CFSR);
+    json_hex32(&record.json, "hfsr", CORE_HFSR);
+    json_hex32(&record.json, "mmfar", CORE_MMFAR);
+    json_hex32(&record.json, "bfar", CORE_BFAR);
     (void)record_send(&record);
     port_exit(PORT_EXIT_FAULT);
 }

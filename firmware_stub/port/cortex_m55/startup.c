@@ -1,14 +1,14 @@
-/* From reset to main: float unit, memory, vectors. Regions and symbols come from the rendered linker script. */
+/* From reset to main: float unit, memory, stack. The vectors are the board's. Regions and symbols come from the rendered
+ * linker script. */
 #include "startup.h"
 
 #include <stdint.h>
 #include <string.h>
 
+#include "core_registers.h"
 #include "port.h"
-#include "registers.h"
 
 extern uint32_t linker_stack_limit[];
-extern uint32_t linker_stack_top[];
 extern uint32_t linker_data_load[];
 extern uint32_t linker_data_start[];
 extern uint32_t linker_data_end[];
@@ -17,51 +17,23 @@ extern uint32_t linker_fast_start[];
 extern uint32_t linker_fast_end[];
 extern uint32_t linker_bss_start[];
 extern uint32_t linker_bss_end[];
+extern uint32_t linker_vectors[];
 
 int main(void);
 
-typedef void (*handler)(void);
-
-enum {
-    SYSTEM_EXCEPTIONS = 15,
-    INTERRUPTS = 128, /* the board has 32 + 96; an interrupt without an entry would end the emulator */
-    SYSTICK = 15,
-    UART0_FIRST = SYSTEM_EXCEPTIONS + 33,
-    UART0_LAST = SYSTEM_EXCEPTIONS + 34,
-};
-
 #define STACK_PAINT 0xB1D5B1D5u
 enum { STACK_KEPT_WORDS = 16 }; /* below the frame of paint_stack: its own, and what an interrupt may push */
-
-struct vectors {
-    uint32_t *stack;
-    handler exceptions[SYSTEM_EXCEPTIONS + INTERRUPTS];
-};
-
-/* The entry of exception n stands at index n - 1. */
-__attribute__((used, section(".vectors"))) static const struct vectors vectors = {
-    .stack = linker_stack_top,
-    .exceptions =
-        {
-            [0] = startup_reset,
-            [1 ... SYSTICK - 2] = fault_entry,
-            [SYSTICK - 1] = clock_tick_handler,
-            [SYSTICK ... UART0_FIRST - 1] = fault_entry,
-            [UART0_FIRST ... UART0_LAST] = uart_handler,
-            [UART0_LAST + 1 ... SYSTEM_EXCEPTIONS + INTERRUPTS - 1] = fault_entry,
-        },
-};
 
 /* Float and Helium on, denormals flushed in both (Helium cannot do otherwise): the host twin computes the same bits.
  * Nothing before this may touch a vector register, a copy loop included. */
 static inline void enable_float_unit(void)
 {
-    SCB_CPACR |= SCB_CPACR_FPU_MVE_FULL;
+    CORE_CPACR |= CORE_CPACR_FPU_MVE_FULL;
     __asm__ volatile("dsb\n\tisb" ::: "memory");
-    FPU_FPDSCR |= FPSCR_FLUSH_TO_ZERO;
+    CORE_FPDSCR |= CORE_FPSCR_FLUSH_TO_ZERO;
     uint32_t fpscr;
     __asm__ volatile("vmrs %0, fpscr" : "=r"(fpscr));
-    __asm__ volatile("vmsr fpscr, %0" : : "r"(fpscr | FPSCR_FLUSH_TO_ZERO) : "memory");
+    __asm__ volatile("vmsr fpscr, %0" : : "r"(fpscr | CORE_FPSCR_FLUSH_TO_ZERO) : "memory");
 }
 
 /* Out of line, so that its copies stay behind the float unit's start. */
@@ -93,6 +65,7 @@ uint32_t port_stack_unused(void)
 void startup_reset(void)
 {
     __asm__ volatile("msr msplim, %0" : : "r"(linker_stack_limit)); /* a stack overflow becomes a fault */
+    CORE_VTOR = (uint32_t)(uintptr_t)linker_vectors; /* a loader may have left its own */
     enable_float_unit();
     fill_memory();
     paint_stack();

@@ -1,0 +1,69 @@
+"""``birdnet-deploy doctor``: which tools, source trees and packages are here, and what works with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from birdnet_deploy.toolchain.doctor import Diagnosis, Item
+
+
+@click.command("doctor")
+@click.argument("project", type=click.Path(path_type=Path), required=False)
+@click.option("--target", default=None, help="The board to judge for; default: PROJECT's, the settings' or qemu-an547.")
+@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_context
+def command(ctx: click.Context, project: Path | None, target: str | None, output_format: str) -> None:
+    """List tools, ST's source trees and Python packages: version, tested range, where looked for, how to get them.
+
+    Exits with 6 where something is missing that the target needs. With PROJECT it is judged for that project: one
+    that holds its compiled network needs no stedgeai.
+    """
+    from birdnet_deploy.errors import ToolchainError
+    from birdnet_deploy.npu.data import read_target
+    from birdnet_deploy.settings import find_settings
+    from birdnet_deploy.toolchain.doctor import diagnose, find_network, target_of
+
+    settings = find_settings()
+    name = target or (target_of(project) if project else None) or settings.target or "qemu-an547"
+    has_network = project is not None and find_network(project) is not None
+    diagnosis = diagnose(name, read_target(name).processor, settings, has_network=has_network)
+    if output_format == "json":
+        from birdnet_deploy.support import jsonfile
+
+        click.echo(jsonfile.dumps(diagnosis.to_json()), nl=False)
+    else:
+        for line in _lines(diagnosis):
+            click.echo(line)
+    if diagnosis.missing:
+        hints = [item.hint for item in diagnosis.items if item.name in diagnosis.missing]
+        what = f"{name} needs {', '.join(diagnosis.missing)}"
+        raise ToolchainError(what, where="doctor", fix="; ".join(dict.fromkeys(hints)))
+
+
+def _lines(diagnosis: Diagnosis) -> Iterator[str]:
+    for kind, title in (("tool", "Tools"), ("tree", "ST's source trees"), ("package", "Python packages")):
+        yield title
+        for item in diagnosis.items:
+            if item.kind == kind:
+                yield from _item(item)
+        yield ""
+    yield f"Commands for {diagnosis.target}"
+    for told in diagnosis.commands:
+        state = f"lacks {', '.join(told.lacks)}" if told.lacks else "works"
+        yield f"  {told.name:<28}{state}{'' if told.required or not told.lacks else ' (only if you want it)'}"
+
+
+def _item(item: Item) -> Iterator[str]:
+    state = item.version or "no version told" if item.found else f"-- {item.note}"
+    wanted = {"tool": item.tested, "tree": "", "package": item.tested and f"needs {item.tested}"}
+    told = "  ".join(filter(None, [item.path, wanted[item.kind], item.note if item.found else ""]))
+    yield f"  {item.name:<24}{state:<14}  {told}".rstrip()
+    if not item.found:
+        if item.searched:
+            yield f"      looked in {', '.join(item.searched)}"
+        yield f"      {item.hint}"

@@ -1,0 +1,8 @@
+/* interrupts.h - the handlers of this board. */
+#ifndef BN_INTERRUPTS_H
+#define BN_INTERRUPTS_H
+
+void clock_tick_handler(void); /* SysTick */
+void uart_handler(void);       /* UART0 */
+
+#endif

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from birdnet_deploy.cli.console import show_json
+from birdnet_deploy.cli.options import output_format_option
+
 if TYPE_CHECKING:
     from birdnet_deploy.toolchain.doctor import Diagnosis, Item
 
@@ -15,9 +18,21 @@ if TYPE_CHECKING:
 @click.command("doctor")
 @click.argument("project", type=click.Path(path_type=Path), required=False)
 @click.option("--target", default=None, help="The board to judge for; default: PROJECT's, the settings' or qemu-an547.")
-@click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--bundle-report", type=click.Path(path_type=Path), metavar="FILE.zip",
+    help="Collect versions, locks, reports and logs for a bug report: no audio, no home folders.",
+)  # fmt: skip
+@click.option(
+    "--with", "folders", type=click.Path(path_type=Path), multiple=True,
+    help="A bundle, project or board-test folder whose texts go into it; may be given again.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace FILE.zip where it is there.")
+@output_format_option
 @click.pass_context
-def command(ctx: click.Context, project: Path | None, target: str | None, output_format: str) -> None:
+def command(
+    ctx: click.Context, *, project: Path | None, target: str | None, bundle_report: Path | None,
+    folders: tuple[Path, ...], force: bool, output_format: str,
+) -> None:  # fmt: skip
     """List tools, ST's source trees and Python packages: version, tested range, where looked for, how to get them.
 
     Exits with 6 where something is missing that the target needs. With PROJECT it is judged for that project: one
@@ -33,12 +48,16 @@ def command(ctx: click.Context, project: Path | None, target: str | None, output
     has_network = project is not None and find_network(project) is not None
     diagnosis = diagnose(name, read_target(name).processor, settings, has_network=has_network)
     if output_format == "json":
-        from birdnet_deploy.support import jsonfile
-
-        click.echo(jsonfile.dumps(diagnosis.to_json()), nl=False)
+        show_json(diagnosis.to_json())
     else:
         for line in _lines(diagnosis):
             click.echo(line)
+    if bundle_report is not None:
+        from birdnet_deploy.support_report import write_support_report
+
+        taken = folders or (project or settings.project or Path(),)
+        count = write_support_report(bundle_report, taken, diagnosis.to_json(), force=force)
+        click.echo(f"wrote {bundle_report}: {count} files; look into it before you pass it on", err=True)
     if diagnosis.missing:
         hints = [item.hint for item in diagnosis.items if item.name in diagnosis.missing]
         what = f"{name} needs {', '.join(diagnosis.missing)}"

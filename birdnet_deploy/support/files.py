@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from birdnet_deploy.errors import OutputRefused
 
@@ -19,9 +20,31 @@ def replaced_text(path: Path) -> Iterator[TextIO]:
 
     Raises: OutputRefused (exit 5) where the folder is missing or not writable.
     """
+    with _replaced(path) as file:
+        text = TextIOWrapper(file, encoding="utf-8", newline="\n")
+        try:
+            yield text
+            text.flush()
+        finally:
+            with suppress(OSError):  # what is left after a failure goes nowhere
+                text.detach()
+
+
+@contextmanager
+def replaced_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Gives an open binary file, as ``replaced_text`` does.
+
+    Raises: as ``replaced_text``.
+    """
+    with _replaced(path) as file:
+        yield file
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[BinaryIO]:
     if _is_special(path):  # renamed over, it would be lost to everybody
         try:
-            with path.open("w", encoding="utf-8", newline="\n") as file:
+            with path.open("wb") as file:
                 yield file
         except OSError as error:
             raise _refused(path, error) from error
@@ -32,7 +55,7 @@ def replaced_text(path: Path) -> Iterator[TextIO]:
         raise _refused(path, error) from error
     beside = target.with_name(f".{target.name}.staging-{os.getpid()}")
     try:
-        with beside.open("w", encoding="utf-8", newline="\n") as file:
+        with beside.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

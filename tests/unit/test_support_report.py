@@ -1,0 +1,60 @@
+"""`doctor --bundle-report`: what helps to find a mistake is in it, what is private is not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+from birdnet_deploy.support_report import scrubbed
+from tests.support.command import birdnet_deploy, fail
+
+
+def collect(output: Path, *more: object, **environment: str) -> dict[str, str]:
+    done = birdnet_deploy("doctor", "--bundle-report", output, *more, **environment)
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(output) as archive:
+        return {name: archive.read(name).decode() for name in archive.namelist()}
+
+
+def test_it_holds_versions_lock_reports_and_logs(small_bundle: Path, small_project: Path, tmp_path: Path) -> None:
+    found = collect(tmp_path / "r.zip", "--with", small_bundle, "--with", small_project)
+    assert json.loads(found["doctor.json"])["items"]
+    assert found["1-bundle/birdnet.lock"] == (small_bundle / "birdnet.lock").read_text(encoding="utf-8")
+    assert {"1-bundle/report.json", "2-project/project.json", "2-project/build/build.log"} <= set(found)
+    assert set(json.loads(found["contents.json"])["files"]) == set(found) - {"contents.json"}
+
+
+def test_it_holds_no_audio_models_labels_or_homes(small_project: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home" / "grete"
+    project = home / "birds" / "fw"
+    shutil.copytree(small_project, project)
+    (project / "build" / "build.log").write_text(f"{project}/app/app.c:1: error: no\n", encoding="utf-8")
+    (project / "secret.wav").write_bytes(b"RIFF")
+    found = collect(tmp_path / "r.zip", project, HOME=str(home), LOGNAME="grete")
+    assert [name for name in found if name.endswith((".wav", ".tflite", ".npz", "labels.txt", ".c"))] == []
+    assert [name for name, text in found.items() if "grete" in text] == []
+    assert found["1-project/build/build.log"] == "~/birds/fw/app/app.c:1: error: no\n"
+
+
+def test_foreign_homes_are_taken_out_too() -> None:
+    told = r"/home/ann/x.c /Users/bob/y C:\Users\eve\z.c"
+    assert not {"ann", "bob", "eve"} & set(scrubbed(told).replace("\\", "/").replace("/", " ").split())
+    assert "x.c" in scrubbed(told) and "z.c" in scrubbed(told)
+
+
+def test_the_same_facts_give_the_same_bytes(small_bundle: Path, tmp_path: Path) -> None:
+    collect(tmp_path / "a.zip", "--with", small_bundle)
+    collect(tmp_path / "b.zip", "--with", small_bundle, TZ="Asia/Tokyo")
+    assert (tmp_path / "a.zip").read_bytes() == (tmp_path / "b.zip").read_bytes()
+
+
+def test_what_is_there_stays(small_bundle: Path, tmp_path: Path) -> None:
+    there = tmp_path / "r.zip"
+    there.write_text("mine")
+    told = fail(5, "doctor", "--bundle-report", there, "--with", small_bundle)
+    assert "r.zip" in told and "--force" in told and there.read_text() == "mine"
+    assert collect(there, "--with", small_bundle, "--force")
+    assert "no such folder" in fail(2, "doctor", "--bundle-report", tmp_path / "x.zip", "--with", tmp_path / "none")
+    assert [path.name for path in tmp_path.iterdir()] == ["r.zip"]

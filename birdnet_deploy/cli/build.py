@@ -6,10 +6,13 @@ from pathlib import Path
 
 import click
 
+from birdnet_deploy.cli.options import locked_option
+
 
 @click.command("build")
 @click.argument("project", type=click.Path(path_type=Path), required=False)
-def command(project: Path | None) -> None:
+@locked_option
+def command(project: Path | None, locked: bool) -> None:
     """Compile PROJECT with arm-none-eabi-gcc; what did not change is not compiled again.
 
     PROJECT is the one of birdnet-deploy.toml, or the current folder, where it is not named.
@@ -20,7 +23,7 @@ def command(project: Path | None) -> None:
     from birdnet_deploy.cli.console import ConsoleProgress
 
     with ConsoleProgress() as progress:
-        firmware = pipeline.build(project, progress=progress)
+        firmware = pipeline.build(project, is_locked=locked, progress=progress)
     click.echo(f"firmware  {firmware.elf}")
     click.echo(f"sha256    {firmware.sha256}")
     click.echo(

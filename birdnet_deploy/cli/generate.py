@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from birdnet_deploy.cli.options import model_options
+from birdnet_deploy.cli.options import locked_option, model_options
 
 if TYPE_CHECKING:
     from birdnet_deploy.model.beside import ModelHints
@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Replace an edited or foreign folder; a copy is kept.")
 @click.option("--top-k", type=int, default=3, show_default=True, help="How many best classes a record names.")
 @click.option("--plan", is_flag=True, help="Show what lies where in the arena from step to step.")
+@locked_option
 @model_options
 def command(
     bundle: Path | None, target: str | None, output: Path | None, force: bool, top_k: int, plan: bool,
-    hints: ModelHints,
+    locked: bool, hints: ModelHints,
 ) -> None:  # fmt: skip
     """Render a complete firmware project from BUNDLE: sources, network, labels, Makefile.
 
@@ -37,7 +38,8 @@ def command(
 
     with ConsoleProgress() as progress:
         project = pipeline.generate(
-            bundle, target=target, output=output, force=force, top_k=top_k, hints=hints, progress=progress
+            bundle, target=target, output=output, force=force, top_k=top_k, hints=hints, is_locked=locked,
+            progress=progress,
         )  # fmt: skip
     click.echo(f"project   {project.path} for {project.target}, {len(project.bundle.labels)} classes")
     click.echo(f"model     {project.bundle.model_sha256}")

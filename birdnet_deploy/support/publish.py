@@ -18,6 +18,7 @@ from birdnet_deploy.errors import OutputRefused
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.exchange import exchange
 from birdnet_deploy.support.hashes import sha256_file
+from birdnet_deploy.support.inputs import read_input_text
 from birdnet_deploy.support.process import is_alive
 
 MANIFEST = ".birdnet-manifest.json"
@@ -61,7 +62,7 @@ def published(dest: Path, *, kind: str, force: bool = False, keep: tuple[str, ..
 
 def _is_about(error: OSError, *folders: Path) -> bool:
     """Says whether an error is about room or these folders, rather than about something that the body read."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG):
         return True
     named = str(error.filename or "")
     return any(named.startswith(str(folder)) for folder in folders)
@@ -70,7 +71,7 @@ def _is_about(error: OSError, *folders: Path) -> bool:
 def read_manifest(folder: Path) -> dict[str, object] | None:
     """Gives the manifest of a published folder, or None where there is none that can be read."""
     try:
-        data = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        data = json.loads(read_input_text(folder / MANIFEST))
     except (OSError, ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) and isinstance(data.get("files"), dict) else None

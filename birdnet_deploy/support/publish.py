@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from birdnet_deploy.errors import OutputRefused
+from birdnet_deploy.errors import OutputRefused, UsageError
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.exchange import exchange
 from birdnet_deploy.support.hashes import sha256_file
@@ -23,6 +23,8 @@ from birdnet_deploy.support.process import is_alive
 
 MANIFEST = ".birdnet-manifest.json"
 _LISTED = 5
+_MAX_NAME_BYTES = 200  # of 255: the staging folder's name is longer
+_DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))})
 
 
 @contextmanager
@@ -33,8 +35,10 @@ def published(dest: Path, *, kind: str, force: bool = False, keep: tuple[str, ..
     ``dest`` that are not ours to render (``build``, ``user``) and live on. Files whose bytes do not change keep
     their modification time.
 
-    Raises: OutputRefused (exit 5) where ``dest`` is foreign, edited by hand, a link, or not writable.
+    Raises: UsageError (exit 2) for a name that not every system takes; OutputRefused (exit 5) where ``dest`` is
+    foreign, edited by hand, a link, or not writable.
     """
+    _check_name(dest)
     if dest.resolve() == Path.cwd():
         raise OutputRefused("the output is the current folder", where=dest, fix="name a folder in it with -o")
     parent = dest.parent
@@ -58,6 +62,18 @@ def published(dest: Path, *, kind: str, force: bool = False, keep: tuple[str, ..
         raise OutputRefused(f"cannot be written ({error.strerror})", where=dest, fix=fix) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _check_name(dest: Path) -> None:
+    """Refuses a name that is too long beside its staging folder, or that Windows, make or a terminal cannot take."""
+    name, fix = dest.name, "choose another -o"
+    if len(os.fsencode(name)) > _MAX_NAME_BYTES:
+        what = f"a name of {len(os.fsencode(name))} bytes, at most {_MAX_NAME_BYTES} can be"
+        raise UsageError(what, where=f"{name[:40]}...", fix=fix)
+    if not name.isprintable():
+        raise UsageError("a control character in the name", where=dest, fix=fix)
+    if name.partition(".")[0].rstrip(" ").upper() in _DEVICES:
+        raise UsageError("a name that Windows keeps for a device", where=dest, fix=fix)
 
 
 def _is_about(error: OSError, *folders: Path) -> bool:

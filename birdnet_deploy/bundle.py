@@ -22,6 +22,7 @@ from birdnet_deploy.errors import ModelError, UsageError
 from birdnet_deploy.model.config import read_config
 from birdnet_deploy.model.labels import read_labels
 from birdnet_deploy.support.hashes import sha256_file
+from birdnet_deploy.support.inputs import read_input_text
 
 
 def is_bundle(path: Path) -> bool:
@@ -63,7 +64,7 @@ def read_lock(path: Path) -> dict[str, Any]:
     Raises: ModelError (exit 3) where it is not a JSON object with a ``files`` table.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_input_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"not a readable lock ({error})", where=path, fix="run convert again") from error
     if not isinstance(data, dict) or not isinstance(data.get("files"), dict):

@@ -84,10 +84,7 @@ def calibration_windows(
     """
     from birdnet_deploy.calibration.collect import collect_windows, synthetic_windows
 
-    asked = request.calibration or settings.get_path("convert.calibration")
-    beside = source.path.parent / "calibration"
-    if asked is None and beside.is_dir():
-        asked = beside
+    asked, evaluation = recordings_asked(request, source.path, settings)
     if asked is None:
         raise CalibrationError(
             "no recordings to calibrate on", where=source.path,
@@ -97,9 +94,20 @@ def calibration_windows(
         return synthetic_windows(source.config)
     most = request.max_windows or int(settings.values.get("convert.max_windows", 256))
     return collect_windows(
-        Path(asked), source.config, max_windows=most, strict=request.strict, progress=progress,
-        evaluation=request.evaluation or settings.get_path("convert.evaluation"),
-    )  # fmt: skip
+        Path(asked), source.config, max_windows=most, strict=request.strict, progress=progress, evaluation=evaluation
+    )
+
+
+def recordings_asked(
+    request: ConvertRequest, model: Path, settings: Settings
+) -> tuple[str | Path | None, Path | None]:  # fmt: skip
+    """Gives where the recordings are that calibrate and those that evaluate: as typed, else as the settings say, else
+    in ``calibration/`` beside the model."""
+    asked = request.calibration or settings.get_path("convert.calibration")
+    beside = model.parent / "calibration"
+    if asked is None and beside.is_dir():
+        asked = beside
+    return asked, request.evaluation or settings.get_path("convert.evaluation")
 
 
 def convert_windows(
@@ -266,9 +274,18 @@ def write_lock(
 ) -> None:  # fmt: skip
     """Writes the lock of a conversion: its options, and the cut that they led to."""
     told = {
+        **options_told(options, full=full),
+        "sample_norm": quantized.sample_norm,
+        "cut": None if quantized.cut is None else {"name": quantized.cut.name, "tensor": quantized.cut.tensor},
+    }
+    lock.write_lock(staging, source, windows.manifest, told)
+
+
+def options_told(options: QuantizeOptions, *, full: bool) -> dict[str, Any]:
+    """Gives the options of a conversion as its lock has them, before anything was decided by measuring."""
+    return {
         "head": options.head,
         "io": options.io,
-        "sample_norm": quantized.sample_norm,
         "simplify": options.simplify,
         "ranges": options.ranges,
         "fidelity": _LEVELS[full],
@@ -277,6 +294,4 @@ def write_lock(
         "max_cpu_macs": options.max_cpu_macs,
         "min_cosine": options.min_cosine,
         "min_agreement": options.min_agreement,
-        "cut": None if quantized.cut is None else {"name": quantized.cut.name, "tensor": quantized.cut.tensor},
     }
-    lock.write_lock(staging, source, windows.manifest, told)

@@ -27,7 +27,7 @@ from birdnet_deploy.report.stages import StageCheck, StageComparison
 from birdnet_deploy.report.tables import comparison_json, file_json, totals
 from birdnet_deploy.support.process import scratch_folder
 from birdnet_deploy.support.progress import Progress
-from birdnet_deploy.tflite.interpreter import Int8Interpreter
+from birdnet_deploy.tflite.limited import LimitedInterpreter
 
 DEFAULT_TIMEOUT_S = 60.0
 STAGES_FILE = "STAGES.ON"  # on the card: the firmware sends stage records (firmware_stub/app/stages.h)
@@ -95,10 +95,9 @@ def run_device(
     if request.save is not None and not request.save.absolute().parent.is_dir():
         raise UsageError("no such folder to save in", where=request.save.parent, fix="make it first")
     bundle = firmware.project.bundle
-    interpreter = Int8Interpreter(bundle.network.read_bytes())
-    behind = None if bundle.prologue is None else interpreter.input_shape
-    frontend = HostFrontend(frontend_library, bundle.config, behind=behind)
-    with scratch_folder() as scratch:
+    with LimitedInterpreter(bundle.network) as interpreter, scratch_folder() as scratch:
+        behind = None if bundle.prologue is None else interpreter.input_shape
+        frontend = HostFrontend(frontend_library, bundle.config, behind=behind)
         card = prepare_card(request.audio, bundle.config, scratch / "card", strict=request.strict, progress=progress)
         if request.stages:
             (card.folder / STAGES_FILE).touch()

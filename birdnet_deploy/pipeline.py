@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from birdnet_deploy import bundle
-from birdnet_deploy.artifacts import BuiltFirmware, Bundle, Project
+from birdnet_deploy import bundle, locked
+from birdnet_deploy.artifacts import GENERATE_LOCK, BuiltFirmware, Bundle, Project
 from birdnet_deploy.conversion import (
     check_gates,
     convert_windows,
@@ -26,6 +26,7 @@ from birdnet_deploy.conversion import (
 from birdnet_deploy.errors import CheckFailed, UsageError
 from birdnet_deploy.model.beside import ModelHints
 from birdnet_deploy.model.published import find_tflite, is_converted
+from birdnet_deploy.project_locks import NOT_RENDERED, write_build_lock, write_generate_lock
 from birdnet_deploy.requests import ConvertRequest, DeployRequest
 from birdnet_deploy.settings import Settings, find_settings
 from birdnet_deploy.support.process import scratch_folder
@@ -40,7 +41,6 @@ __all__ = [
     "ConvertRequest", "DeployRequest", "build", "convert", "deploy", "find_bundle", "generate", "run", "validate",
 ]  # fmt: skip
 DEFAULT_TARGET = "qemu-an547"
-PROJECT_KEEPS = ("build", "user")
 
 
 def convert(request: ConvertRequest, progress: Progress | None = None) -> Bundle:
@@ -62,37 +62,48 @@ def convert(request: ConvertRequest, progress: Progress | None = None) -> Bundle
     source = open_source(model, hints=with_settings(request.hints, model, settings), progress=progress)
     output = request.output or settings.bundle or Path(f"{source.path.stem}_bundle")
     options, full = options_of(request, settings), is_full(request, settings)
+    if request.locked:
+        locked.check_conversion(output, source, request, settings, options, full=full)
     with published(output, kind="bundle", force=request.force) as staging:
         windows, quantized = convert_windows(source, request, settings, options, progress)
         report = write_files(staging, source, windows, quantized, options, full=full, progress=progress)
         check_gates(report, options)
         write_lock(staging, source, windows, quantized, options, full=full)
+        if request.locked:
+            locked.check_same(staging, output)
     return bundle.open_bundle(output)
 
 
 def validate(
     path: Path | None = None, *, target: str | None = None, select: Sequence[str] = (), ignore: Sequence[str] = (),
-    profile: Path | None = None,
+    profile: Path | None = None, is_locked: bool = False,
 ) -> ValidationResult:  # fmt: skip
     """Gives what the rules find in a bundle, project, ``.tflite``, ``.keras`` or stedgeai output, worst first.
 
-    Raises: UsageError, ConfigError (2), ModelError where the model cannot be read (3).
+    Raises: UsageError, ConfigError (2), ModelError where the model cannot be read (3), CheckFailed where it is to be
+    as its lock says and is not (4).
     """
-    from birdnet_deploy.npu.request import validate_path
+    from birdnet_deploy.npu.request import default_path, validate_path
 
+    settings = find_settings()
+    if is_locked:
+        locked.check_locked(path if path is not None else default_path(settings), settings)
     return validate_path(
-        path, find_settings(), target=target, select=select, ignore=ignore, profile=profile, rendered_for=DEFAULT_TARGET
+        path, settings, target=target, select=select, ignore=ignore, profile=profile, rendered_for=DEFAULT_TARGET
     )
 
 
 def generate(
     bundle_path: Path | None = None, *, target: str | None = None, output: Path | None = None,
-    force: bool = False, top_k: int = 3, hints: ModelHints | None = None, progress: Progress | None = None,
+    force: bool = False, top_k: int = 3, hints: ModelHints | None = None, is_locked: bool = False,
+    progress: Progress | None = None,
 ) -> Project:  # fmt: skip
     """Gives the rendered firmware project of a bundle: complete, self-contained, the same bytes each time.
 
     ``bundle_path`` may be a full-int8 ``.tflite`` that others converted, or a folder that holds one; ``hints`` is
     what was said of it.
+
+    With ``is_locked`` everything that the locks name must be as they say, and the project that is there the same.
 
     Raises: UsageError (2), ModelError (3), CheckFailed where the bundle differs from its lock (4), OutputRefused (5).
     """
@@ -112,6 +123,8 @@ def generate(
     settings = find_settings()
     path = find_bundle(bundle_path, settings)
     name = target or settings.target or DEFAULT_TARGET
+    if is_locked:
+        locked.check_locked(path, settings)
     with open_or_import(path, with_settings(hints or ModelHints(), path, settings), progress) as opened:
         _check_lock(opened)
         progress.step("generating C")
@@ -122,9 +135,12 @@ def generate(
         if opened.prologue is not None:
             prologue = generate_prologue(read_prologue(opened.prologue), taken.scale, taken.zero_point)
         output = output or settings.project or _project_name(path, name)
-        with published(output, kind="project", force=force, keep=PROJECT_KEEPS) as staging:
+        with published(output, kind="project", force=force, keep=NOT_RENDERED) as staging:
             plan = describe_memory(network)
             generate_project(opened, name, network, frontend, staging, prologue=prologue, top_k=top_k, memory_plan=plan)
+            write_generate_lock(staging, opened, name, {"top_k": top_k})
+            if is_locked:
+                locked.check_same(staging, output, GENERATE_LOCK)
     return open_project(output)
 
 
@@ -160,24 +176,38 @@ def find_project(path: Path | None, settings: Settings) -> Path:
     return path or settings.project or Path()
 
 
-def build(project_path: Path | None = None, *, progress: Progress | None = None) -> BuiltFirmware:
-    """Gives the ELF of a project, built with arm-none-eabi-gcc.
+def build(
+    project_path: Path | None = None, *, is_locked: bool = False, progress: Progress | None = None
+) -> BuiltFirmware:
+    """Gives the ELF of a project, built with arm-none-eabi-gcc, and leaves a ``build.lock`` beside it.
 
-    Raises: UsageError (2), ToolchainError and BuildError (6).
+    Raises: UsageError (2), CheckFailed where the project's bundle differs from its lock, or with ``is_locked`` anything
+    from the locks (4), ToolchainError and BuildError (6).
     """
     from birdnet_deploy.project.open import open_project
-    from birdnet_deploy.toolchain.build import build_project
+    from birdnet_deploy.toolchain.build import BUILDERS, build_project
+    from birdnet_deploy.toolchain.find import find_tools
 
     settings = find_settings()
-    project = open_project(find_project(project_path, settings))
-    return build_project(project, tools=settings.tools, progress=progress or Silent())
+    path = find_project(project_path, settings)
+    project = open_project(path)
+    _check_lock(project.bundle)
+    compilers = {name: tool.version for name, tool in find_tools(BUILDERS, settings.tools).items()}
+    held = locked.held_build(project)
+    if is_locked:
+        locked.check_locked(path, settings, compilers=compilers)
+    firmware = build_project(project, tools=settings.tools, progress=progress or Silent())
+    if is_locked:
+        locked.check_built(firmware, held, compilers)
+    write_build_lock(firmware, compilers)
+    return firmware
 
 
-def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
+def run(request: RunRequest, progress: Progress | None = None, *, is_locked: bool = False) -> RunResult:
     """Gives the predictions of a built firmware on the emulated board, every window checked against the host.
 
-    Raises: UsageError (2), AudioError (3), OutputRefused (5), ToolchainError (6), BoardError (7), ProtocolError (8);
-    what differs or is missing is the result's ``failure``.
+    Raises: UsageError (2), AudioError (3), CheckFailed where a lock is stale (4), OutputRefused (5), ToolchainError
+    (6), BoardError (7), ProtocolError (8); what differs or is missing is the result's ``failure``.
     """
     from birdnet_deploy.device_run import HOST, run_device
     from birdnet_deploy.toolchain.build import open_firmware
@@ -195,6 +225,8 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
         )  # fmt: skip
     found = find_tools(("cc",) if on_host else ("qemu-system-arm", "cc"), settings.tools)
     path = find_project(request.project, settings)
+    if is_locked:
+        locked.check_locked(path, settings)
     with runnable(path, request.hints, progress, builds=not on_host) as project:
         if on_host:
             firmware = build_host_firmware(project, tools=settings.tools, progress=progress)
@@ -238,6 +270,7 @@ def deploy(request: DeployRequest, progress: Progress, show_findings: Callable[[
     settings = settings_for(request.convert.model)
     find_tools(("arm-none-eabi-gcc", "make", "qemu-system-arm", "cc"), settings.tools)  # before any work
     find_recordings(request.audio)
+    is_locked = request.convert.locked
     model = request.convert.model or settings.model
     output = request.output or Path(f"{model.stem if model else 'model'}_deployed")
     target = request.target or settings.target or DEFAULT_TARGET
@@ -245,6 +278,8 @@ def deploy(request: DeployRequest, progress: Progress, show_findings: Callable[[
     if model is not None and is_converted(model):
         with published(folder, kind="bundle", force=request.convert.force) as staging:
             write_imported(model, staging, with_settings(request.convert.hints, model, settings), progress)
+            if is_locked:
+                locked.check_same(staging, folder)
     else:
         convert(replace(request.convert, output=folder), progress)
     progress.step("validating")
@@ -252,6 +287,10 @@ def deploy(request: DeployRequest, progress: Progress, show_findings: Callable[[
     show_findings(checked)
     if checked.errors:
         raise CheckFailed(f"{checked.errors} findings are errors", where=folder, fix="mend them, worst first")
-    generate(folder, target=target, output=project, force=request.convert.force, progress=progress)
-    build(project, progress=progress)
-    return run(RunRequest(audio=request.audio, project=project, save=output / "predictions.jsonl"), progress)
+    force = request.convert.force
+    generate(folder, target=target, output=project, force=force, is_locked=is_locked, progress=progress)
+    build(project, is_locked=is_locked, progress=progress)
+    wanted = RunRequest(
+        audio=request.audio, project=project, save=output / "predictions.jsonl", strict=request.convert.strict
+    )
+    return run(wanted, progress, is_locked=is_locked)

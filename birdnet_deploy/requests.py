@@ -35,6 +35,7 @@ class ConvertRequest:
     sample_norm: bool | None = None  # does a hybrid frontend divide by the sample's maximum? None: as its file says
     strict: bool = False
     force: bool = False
+    locked: bool = False  # fail where anything differs from the lock of the bundle that is there
 
 
 @dataclass(frozen=True)

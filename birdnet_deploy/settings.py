@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from birdnet_deploy.errors import ConfigError
+from birdnet_deploy.support.inputs import read_input_text
 
 SETTINGS_FILE = "birdnet-deploy.toml"
 TOOLS = (
@@ -157,7 +158,7 @@ def read_settings(path: Path) -> Settings:
     the wrong kind.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(read_input_text(path))
     except (OSError, ValueError) as error:
         raise ConfigError(f"not readable TOML ({error})", where=path, fix="mend the line it names") from error
     values: dict[str, Any] = {}

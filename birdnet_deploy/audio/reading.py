@@ -74,17 +74,27 @@ def read_pcm16(path: Path, sample_rate: int) -> NDArray[np.int16]:
     Raises: AudioError (exit 3) for a file that is empty, cut short or cannot be decoded; SampleError, an
     AudioError, for NaN, infinity or an amplitude beyond 1000, with the place.
     """
+    return np.concatenate(list(pcm16_blocks(path, sample_rate)))
+
+
+def pcm16_blocks(path: Path, sample_rate: int) -> Iterator[NDArray[np.int16]]:
+    """Yields what ``read_pcm16`` gives in blocks, so that memory holds one of them; at least one, and some samples.
+
+    Raises: as ``read_pcm16``, maybe after some blocks.
+    """
+    held = 0
     try:
         name = os.fspath(path) if os.name == "nt" else os.fsencode(path)  # POSIX names need not be UTF-8
         with soundfile.SoundFile(name) as file:
             _check_header(file, path)
-            pcm = np.concatenate([_to_pcm16(block) for block in _at_rate(file, sample_rate, path)])
+            for block in _at_rate(file, sample_rate, path):
+                held += len(block)
+                yield _to_pcm16(block)
     except (soundfile.SoundFileError, RuntimeError, OSError) as error:
         reason = "no such file" if not path.exists() else "it is empty" if _is_empty(path) else _reason(error)
         raise AudioError(f"cannot be decoded ({reason})", where=path, fix=_FIX) from error
-    if not len(pcm):
+    if not held:
         raise AudioError("holds no samples", where=path, fix=_FIX)
-    return pcm
 
 
 def _is_empty(path: Path) -> bool:

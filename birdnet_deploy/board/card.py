@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import wave
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from birdnet_deploy.audio.reading import find_recordings, read_pcm16
+from birdnet_deploy.audio.decoding import Decoders
+from birdnet_deploy.audio.reading import find_recordings
 from birdnet_deploy.errors import AudioError, OutputRefused, SampleError, UsageError
 from birdnet_deploy.model.config import ModelConfig
 from birdnet_deploy.support import jsonfile
@@ -20,6 +22,7 @@ from birdnet_deploy.support.progress import Progress, counted
 MANIFEST_FILE = "manifest.json"
 MAX_FILES = 99_999  # NNNNN.WAV
 _SCHEMA_VERSION = 1
+_MAX_WAV_BYTES = 2**32 - 37
 
 
 @dataclass(frozen=True)
@@ -73,19 +76,20 @@ def prepare_card(audio: Path, config: ModelConfig, folder: Path, *, strict: bool
     files: list[CardFile] = []
     skipped: list[tuple[str, str]] = []
     progress.step("preparing the card")
-    for source in counted(recordings, len(recordings), progress):
-        original = _portable(source.relative_to(root))
-        try:
-            pcm = read_pcm16(source, config.sample_rate)
-        except AudioError as error:
-            if strict or isinstance(error, SampleError):  # what is read but is no sound is never skipped (F11)
-                raise
-            skipped.append((original, error.what))
-            progress.warn(f"skipped {error.line}")
-            continue
-        name = f"{len(files) + 1:05d}.WAV"
-        _write_wav(folder / name, pcm, config.sample_rate)
-        files.append(CardFile(name, original, source, sha256_file(source), len(pcm), sha256_file(folder / name)))
+    with Decoders() as decoders:
+        for source in counted(recordings, len(recordings), progress):
+            original = _portable(source.relative_to(root))
+            try:
+                pcm = decoders.read(source, config.sample_rate)
+            except AudioError as error:
+                if strict or isinstance(error, SampleError):  # what is read but is no sound is never skipped (F11)
+                    raise
+                skipped.append((original, error.what))
+                progress.warn(f"skipped {error.line}")
+                continue
+            name = f"{len(files) + 1:05d}.WAV"
+            _write_wav(folder / name, pcm, config.sample_rate)
+            files.append(CardFile(name, original, source, sha256_file(source), len(pcm), sha256_file(folder / name)))
     if not files:
         what = f"none of {len(skipped)} recordings can be read" if skipped else "no recording found"
         raise AudioError(what, where=audio, fix="name a folder with recordings by --audio")
@@ -100,12 +104,14 @@ def _portable(path: Path) -> str:
 
 
 def _write_wav(path: Path, pcm: NDArray[np.int16], sample_rate: int) -> None:
+    """Writes a mono PCM16 WAV; ``wave`` complains on the terminal where it is interrupted."""
+    data = pcm.astype("<i2").tobytes()
+    if len(data) > _MAX_WAV_BYTES:
+        raise AudioError(f"{len(data)} bytes of sound, more than a WAV holds", where=path, fix="cut the recording")
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, sample_rate, 2 * sample_rate, 2, 16)
+    head = struct.pack("<4sI4s", b"RIFF", 36 + len(data), b"WAVE") + form + struct.pack("<4sI", b"data", len(data))
     try:
-        with wave.open(str(path), "wb") as writer:
-            writer.setnchannels(1)
-            writer.setsampwidth(2)
-            writer.setframerate(sample_rate)
-            writer.writeframes(pcm.astype("<i2").tobytes())
+        path.write_bytes(head + data)
     except OSError as error:
         raise OutputRefused(f"cannot be written ({error.strerror})", where=path, fix="free some room") from error
 

@@ -23,7 +23,7 @@ from birdnet_deploy.report.compare import HostWindow, host_windows
 from birdnet_deploy.report.stages import StageCheck
 from birdnet_deploy.support.process import scratch_folder
 from birdnet_deploy.support.progress import Progress, Silent
-from birdnet_deploy.tflite.interpreter import Int8Interpreter
+from birdnet_deploy.tflite.limited import LimitedInterpreter
 from birdnet_deploy.tflite.scores import activate
 from birdnet_deploy.toolchain.host import build_host_frontend
 
@@ -43,7 +43,7 @@ class Reference:
 
     bundle: Bundle
     frontend: HostFrontend
-    interpreter: Int8Interpreter
+    interpreter: LimitedInterpreter
 
     @property
     def identity(self) -> Identity:
@@ -73,7 +73,7 @@ class Reference:
 
 
 def expected_windows(
-    sounds: Sounds, files: Sequence[CardFile], window: int, frontend: HostFrontend, interpreter: Int8Interpreter,
+    sounds: Sounds, files: Sequence[CardFile], window: int, frontend: HostFrontend, interpreter: LimitedInterpreter,
     check: StageCheck | None = None,
 ) -> Iterator[HostWindow]:  # fmt: skip
     """Yields what a board should give for every window of ``files``, each named as its original."""
@@ -106,9 +106,8 @@ def open_reference(
     Raises: ModelError (3), CheckFailed (4) where the bundle differs from its lock, ToolchainError (6).
     """
     progress = progress or Silent()
-    interpreter = Int8Interpreter(bundle.network.read_bytes())
-    behind = None if bundle.prologue is None else interpreter.input_shape
-    with scratch_folder() as scratch:
+    with LimitedInterpreter(bundle.network) as interpreter, scratch_folder() as scratch:
+        behind = None if bundle.prologue is None else interpreter.input_shape
         project = pipeline.generate(bundle.path, target=_TARGET, output=scratch / "reference")
         library = build_host_frontend(project, tools=tools, progress=progress)
         yield Reference(bundle, HostFrontend(library, bundle.config, behind=behind), interpreter)

@@ -17,6 +17,7 @@ from birdnet_deploy.readback.identity import Identity
 from birdnet_deploy.readback.ledger import Ledger
 from birdnet_deploy.readback.session import session_result
 from birdnet_deploy.readback.stage import Stage
+from birdnet_deploy.support.inputs import open_input
 
 CARD_LOGS = "BN[0-9][0-9][0-9][0-9][0-9][0-9].LOG"
 _CHUNK_BYTES = 65_536
@@ -59,7 +60,7 @@ def read_saved(path: Path, identity: Identity, sample_rate: int) -> Readback:
 
 def _chunks(path: Path) -> Iterator[bytes]:
     try:
-        with path.open("rb") as file:
+        with open_input(path) as file:
             while chunk := file.read(_CHUNK_BYTES):
                 yield chunk
     except OSError as error:

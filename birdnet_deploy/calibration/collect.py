@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from birdnet_deploy.audio.reading import SUFFIXES, find_recordings, read_pcm16
+from birdnet_deploy.audio.decoding import Decoders
+from birdnet_deploy.audio.reading import SUFFIXES, find_recordings
 from birdnet_deploy.audio.windows import window_at
 from birdnet_deploy.calibration.arrays import ARRAY_SUFFIXES, read_pcm_windows
 from birdnet_deploy.calibration.selection import EVALUATION_PER_FILE, choose_windows, evaluation_names
@@ -157,13 +158,14 @@ def _cut(surveys: Sequence[Survey], refs: tuple[WindowRef, ...], config: ModelCo
     pcm = np.empty((len(refs), config.window_samples), dtype=np.int16)
     by_name = {survey.name: survey for survey in surveys}
     current = None
-    for index, ref in enumerate(refs):
-        if current is None or current.name != ref.file:
-            current = by_name[ref.file]
-            if current.pcm is None:
-                current = replace(current, pcm=read_pcm16(current.path, config.sample_rate))
-        assert current.pcm is not None
-        pcm[index] = window_at(current.pcm, ref.start, config.window_samples)
+    with Decoders() as decoders:
+        for index, ref in enumerate(refs):
+            if current is None or current.name != ref.file:
+                current = by_name[ref.file]
+                if current.pcm is None:
+                    current = replace(current, pcm=decoders.read(current.path, config.sample_rate))
+            assert current.pcm is not None
+            pcm[index] = window_at(current.pcm, ref.start, config.window_samples)
     return PcmWindows(pcm, refs)
 
 

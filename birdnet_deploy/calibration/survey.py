@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from birdnet_deploy.audio.reading import read_pcm16
+from birdnet_deploy.audio.decoding import Decoders
 from birdnet_deploy.audio.windows import window_starts
 from birdnet_deploy.errors import AudioError, SampleError
 from birdnet_deploy.model.config import ModelConfig
@@ -18,8 +18,11 @@ from birdnet_deploy.support.hashes import sha256_file
 from birdnet_deploy.support.progress import Progress, counted
 
 _THREADS = 2
+_FEW = 16  # recordings that one child reads as fast as two start
 _SILENCE_RMS = 2.0  # steps of PCM16 around the mean (-84 dB of full scale): dither, not sound
 _KEPT_BYTES = 256 * 2**20  # decoded sound that is kept for the choice of windows; what is beyond is decoded again
+
+Reader = Callable[[Path, int], NDArray[np.int16]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +64,17 @@ def survey_recordings(
     recording cannot be decoded and ``strict`` is set.
     """
 
-    def one(path: Path) -> Survey:
-        return _survey(path, relative_name(path, root), config, strict)
+    threads = _THREADS if len(paths) > _FEW else 1
 
-    with ThreadPoolExecutor(_THREADS) as pool:
+    def one(path: Path) -> Survey:
+        return _survey(path, relative_name(path, root), config, decoders.read, strict)
+
+    with Decoders(threads) as decoders, ThreadPoolExecutor(threads) as pool:
         try:
             return _within_memory(counted(pool.map(one, paths), len(paths), progress))
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            decoders.stop()
             raise
 
 
@@ -81,10 +87,10 @@ def _within_memory(surveys: Iterable[Survey]) -> list[Survey]:
     return result
 
 
-def _survey(path: Path, name: str, config: ModelConfig, strict: bool) -> Survey:
+def _survey(path: Path, name: str, config: ModelConfig, read: Reader, strict: bool) -> Survey:
     try:
         digest = sha256_file(path)
-        pcm = read_pcm16(path, config.sample_rate)
+        pcm = read(path, config.sample_rate)
     except SampleError as error:
         raise _with_window(error, config) from error
     except OSError as error:

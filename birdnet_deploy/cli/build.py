@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from birdnet_deploy.cli.options import output_format_option
+from birdnet_deploy.cli.options import locked_option, output_format_option
 
 
 @click.command("build")
 @click.argument("project", type=click.Path(path_type=Path), required=False)
+@locked_option
 @output_format_option
-def command(project: Path | None, output_format: str) -> None:
+def command(project: Path | None, locked: bool, output_format: str) -> None:
     """Compile PROJECT with arm-none-eabi-gcc; what did not change is not compiled again.
 
     PROJECT is the one of birdnet-deploy.toml, or the current folder, where it is not named.
@@ -23,7 +24,7 @@ def command(project: Path | None, output_format: str) -> None:
     from birdnet_deploy.cli.console import ConsoleProgress, show_json
 
     with ConsoleProgress() as progress:
-        firmware = pipeline.build(project, progress=progress)
+        firmware = pipeline.build(project, is_locked=locked, progress=progress)
     if output_format == "json":
         sizes = {name: getattr(firmware, name) for name in ("text_bytes", "data_bytes", "bss_bytes")}
         show_json({"firmware": str(firmware.elf), "sha256": firmware.sha256, **sizes})

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from birdnet_deploy.cli.options import model_options, output_format_option, quantize_options
+from birdnet_deploy.cli.options import locked_option, model_options, output_format_option, quantize_options
 from birdnet_deploy.errors import GatesNotMet
 
 if TYPE_CHECKING:
@@ -50,12 +50,12 @@ _NORMS = {"auto": None, "on": True, "off": False}
 @click.option("--strict", is_flag=True, help="Refuse recordings that cannot be read, rather than skip them.")
 @click.option("--force", is_flag=True, help="Replace an edited or foreign folder; a copy is kept.")
 @output_format_option
+@locked_option
 def command(
     *, model: Path | None, calibration: str | None, evaluation: Path | None, hints: ModelHints,
     output: Path | None, head: Literal["logits", "probabilities"],
     io: Literal["int8", "float32"], quantize: dict[str, Any], simplify: bool, max_windows: int | None,
-    sample_norm: str, strict: bool, force: bool,
-    output_format: str,
+    sample_norm: str, strict: bool, force: bool, locked: bool, output_format: str,
 ) -> None:  # fmt: skip
     """Quantize MODEL.keras to full int8 and write a bundle: model, labels, config, golden windows, report, lock.
 
@@ -71,7 +71,7 @@ def command(
     request = pipeline.ConvertRequest(
         model=model, calibration=calibration, evaluation=evaluation, hints=hints, output=output, head=head,
         io=io, simplify=simplify, max_windows=max_windows, sample_norm=_NORMS[sample_norm], strict=strict,
-        force=force, **quantize,
+        force=force, locked=locked, **quantize,
     )  # fmt: skip
     with ConsoleProgress() as progress, frontier_on_failure(output_format):
         bundle = pipeline.convert(request, progress)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from birdnet_deploy.cli.options import model_options, output_format_option, quantize_options
+from birdnet_deploy.cli.options import locked_option, model_options, output_format_option, quantize_options
 
 if TYPE_CHECKING:
     from birdnet_deploy.model.beside import ModelHints
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 @click.option("--target", default=None, help="The board; qemu-an547 by default.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for bundle, project and predictions.")
 @click.option("--force", is_flag=True, help="Replace edited or foreign folders; a copy is kept.")
+@click.option("--strict", is_flag=True, help="Refuse recordings that cannot be read, rather than skip them.")
+@locked_option
 @output_format_option
 @click.pass_context
 def command(
     ctx: click.Context, model: Path | None, calibration: str | None, audio: Path, hints: ModelHints,
-    quantize: dict[str, Any], target: str | None, output: Path | None, force: bool,
-    output_format: str,
+    quantize: dict[str, Any], target: str | None, output: Path | None, force: bool, strict: bool,
+    locked: bool, output_format: str,
 ) -> None:  # fmt: skip
     """Take MODEL.keras all the way: bundle, checks, project, firmware, predictions of every window.
 
@@ -42,7 +44,9 @@ def command(
     from birdnet_deploy.cli.validate import show_findings
 
     request = pipeline.DeployRequest(
-        convert=pipeline.ConvertRequest(model=model, calibration=calibration, hints=hints, force=force, **quantize),
+        convert=pipeline.ConvertRequest(
+            model=model, calibration=calibration, hints=hints, force=force, strict=strict, locked=locked, **quantize
+        ),
         audio=audio, output=output, target=target,
     )  # fmt: skip
     checked: list[ValidationResult] = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from birdnet_deploy.cli.options import model_options, output_format_option
+from birdnet_deploy.cli.options import locked_option, model_options, output_format_option
 
 if TYPE_CHECKING:
     from birdnet_deploy.model.beside import ModelHints
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Replace an edited or foreign folder; a copy is kept.")
 @click.option("--top-k", type=int, default=3, show_default=True, help="How many best classes a record names.")
 @click.option("--plan", is_flag=True, help="Show what lies where in the arena from step to step.")
+@locked_option
 @output_format_option
 @model_options
 def command(
     bundle: Path | None, target: str | None, output: Path | None, force: bool, top_k: int, plan: bool,
-    output_format: str, hints: ModelHints,
+    locked: bool, output_format: str, hints: ModelHints,
 ) -> None:  # fmt: skip
     """Render a complete firmware project from BUNDLE: sources, network, labels, Makefile.
 
@@ -38,7 +39,8 @@ def command(
 
     with ConsoleProgress() as progress:
         project = pipeline.generate(
-            bundle, target=target, output=output, force=force, top_k=top_k, hints=hints, progress=progress
+            bundle, target=target, output=output, force=force, top_k=top_k, hints=hints, is_locked=locked,
+            progress=progress,
         )  # fmt: skip
     if output_format == "json":
         bundle_of = project.bundle

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
 from birdnet_deploy import __version__
-from birdnet_deploy.errors import INTERRUPTED_EXIT_CODE, DeployError
+from birdnet_deploy.errors import INTERRUPTED_EXIT_CODE, DeployError, OutputRefused
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_ROOM = "free room, or write to another place"
 
 # command -> module below birdnet_deploy.cli, one-line help: listed without importing the command
 COMMANDS = {
@@ -76,9 +83,11 @@ def entry(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in args
     # --debug is taken anywhere on the line, so that it can be added at the end of the command that failed
     args = [*(["--debug"] if debug else []), *(arg for arg in args if arg != "--debug")]
+    _end_as_if_interrupted()
     try:
         status = main.main(args=args, prog_name="birdnet-deploy", standalone_mode=False)
         code = status if isinstance(status, int) else 0
+        _flush_stdout()
     except click.exceptions.Abort:
         code = _complain("interrupted", INTERRUPTED_EXIT_CODE)
     except KeyboardInterrupt:
@@ -99,14 +108,40 @@ def entry(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         if debug:
             raise
-        text = " ".join(str(error).split())
-        code = _complain(f"internal error: {type(error).__name__}: {text} -> run again with --debug and report it", 1)
+        code = _unexpected(error)
     sys.exit(code)
 
 
+def _unexpected(error: Exception) -> int:
+    """Tells what no stage expected: a disk that is full under stdout or a temporary file, else a mistake of ours."""
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        where = error.filename or "the output"
+        refused = OutputRefused(f"cannot be written ({error.strerror})", where=where, fix=_ROOM)
+        _drop_stdout()
+        return _complain(f"error: {refused.line}", refused.exit_code)
+    text = " ".join(str(error).split())
+    return _complain(f"internal error: {type(error).__name__}: {text} -> run again with --debug and report it", 1)
+
+
 def _complain(text: str, code: int) -> int:
-    click.echo(text, err=True)
+    with suppress(OSError):  # nobody reads it, or there is no room for it either: the code says it
+        click.echo(text, err=True)
     return code
+
+
+def _end_as_if_interrupted() -> None:
+    """Has a termination (a closed terminal, a shutdown) end children and release ports as Ctrl-C does."""
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup has SIGHUP ignored
+                signal.signal(number, signal.default_int_handler)
+
+
+def _flush_stdout() -> None:
+    """Has what is still to be written fail here, rather than where the interpreter ends."""
+    if sys.stdout is not None and not sys.stdout.closed:
+        sys.stdout.flush()
 
 
 def _drop_stdout() -> None:

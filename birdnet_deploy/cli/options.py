@@ -58,6 +58,11 @@ def model_options(function: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+locked_option = click.option(
+    "--locked", is_flag=True, help="Fail (exit code 4) where anything differs from the lock; all of it is named."
+)
+
+
 class _Share(click.FloatRange):
     """A number above 0, at most 1; NaN, which no bound holds, is none."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from birdnet_deploy.cli.options import model_options, output_format_option
+from birdnet_deploy.cli.options import locked_option, model_options, output_format_option
 
 if TYPE_CHECKING:
     from birdnet_deploy.device_run import RunResult
@@ -37,12 +37,13 @@ def _finite(ctx: click.Context, option: click.Parameter, value: float | None) ->
 @click.option("--strict", is_flag=True, help="Fail at the first recording that cannot be read.")
 @click.option("--stages", is_flag=True, help="Compare the tensors before the network too; name the first that differs.")
 @output_format_option
+@locked_option
 @model_options
 @click.pass_context
 def command(
     ctx: click.Context, *, project: Path | None, audio: Path, save: Path | None, threshold: float | None,
     top_k: int, timeout_s: float, line: str | None, icount: bool, strict: bool, stages: bool,
-    output_format: str, target: str | None, hints: ModelHints,
+    output_format: str, target: str | None, locked: bool, hints: ModelHints,
 ) -> None:  # fmt: skip
     """Run PROJECT's firmware in QEMU over recordings and check every window against the host.
 
@@ -60,7 +61,7 @@ def command(
         timeout_s=timeout_s, line=line, icount=icount, strict=strict, stages=stages, target=target, hints=hints,
     )  # fmt: skip
     with ConsoleProgress() as progress:
-        result = pipeline.run(request, progress)
+        result = pipeline.run(request, progress, is_locked=locked)
     show_result(result, output_format)
     ctx.exit(result.exit_code)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from birdnet_deploy.cli.options import locked_option
 from birdnet_deploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,11 +33,12 @@ _PATH = click.Path(path_type=Path)
 @click.option("--statistics", is_flag=True, help="Counts by rule instead of findings (text), or beside them (json).")
 @click.option("--layers", is_flag=True, help="The table of layers and the plan of the activations too (text).")
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even where there are errors.")
+@locked_option
 @click.pass_context
 def command(
     ctx: click.Context, *, path: Path | None, target: str | None, selected: tuple[str, ...],
     ignored: tuple[str, ...], profile: Path | None, measured: Path | None, output_format: str, output: Path | None,
-    statistics: bool, layers: bool, exit_zero: bool,
+    statistics: bool, layers: bool, exit_zero: bool, locked: bool,
 ) -> None:  # fmt: skip
     """Check PATH against the NPU's and the engine's rules: a bundle, .tflite, .keras, project or stedgeai output.
 
@@ -49,7 +51,9 @@ def command(
 
     _check_options(output_format, statistics, layers)
     _check_output(output, path)
-    result = pipeline.validate(path, target=target, select=_ids(selected), ignore=_ids(ignored), profile=profile)
+    result = pipeline.validate(
+        path, target=target, select=_ids(selected), ignore=_ids(ignored), profile=profile, is_locked=locked
+    )
     if measured is not None:
         result = _with_measured(result, measured)
     if layers and result.summary.get("estimate") and not result.summary["estimate"]["flash"]:

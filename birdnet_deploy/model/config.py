@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from birdnet_deploy.errors import ConfigError
+from birdnet_deploy.support.inputs import read_input_text
 
 FRONTENDS = ("librosa", "hybrid", "raw", "mfcc", "log_mel")
 FRONTEND_ALIASES = {"precomputed": "librosa", "tf": "raw"}
@@ -287,7 +288,7 @@ def read_config(path: Path, told: Mapping[str, Any] | None = None) -> ModelConfi
     was told.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        data = json.loads(read_input_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"not a readable JSON config ({error})", where=path, fix="name it with --config") from error
     if not isinstance(data, dict):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from birdnet_deploy.errors import LabelsError
+from birdnet_deploy.support.inputs import read_input
 
 MAX_LABEL_BYTES = 512
 
@@ -70,7 +71,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
     Raises: LabelsError (exit 3), as ``parse_labels``, or where the file cannot be read.
     """
     try:
-        data = path.read_bytes()
+        data = read_input(path)
     except OSError as error:
         raise LabelsError(f"cannot be read ({error.strerror})", where=path, fix="name it with --labels") from error
     return parse_labels(data, where=path)

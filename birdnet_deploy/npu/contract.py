@@ -14,6 +14,7 @@ from birdnet_deploy.errors import DeployError, ModelError
 from birdnet_deploy.model.config import FRONTEND_ALIASES, FRONTENDS, ModelConfig, config_from_mapping
 from birdnet_deploy.model.labels import read_labels
 from birdnet_deploy.model.published import beside_in_folder, config_beside, labels_beside
+from birdnet_deploy.support.inputs import read_input_text
 
 _OWN_RULES = frozenset({"hop_length"})  # keys that have a rule of their own
 
@@ -99,7 +100,7 @@ def read_object(path: Path) -> Mapping[str, Any]:
     Raises: ModelError (exit 3) where it is none.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        data = json.loads(read_input_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"not readable JSON ({error})", where=path) from error
     if not isinstance(data, dict):

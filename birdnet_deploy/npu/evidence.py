@@ -13,6 +13,7 @@ from typing import Any
 from birdnet_deploy.artifacts import GOLDEN_FILE, REPORT_FILE
 from birdnet_deploy.errors import DeployError
 from birdnet_deploy.npu.contract import read_object
+from birdnet_deploy.support.inputs import open_input
 
 _MAX_MEMBER_BYTES = 64 << 20
 _MAX_HEADER_BYTES = 4096
@@ -80,7 +81,7 @@ def _entries(part: object) -> Iterator[Mapping[str, Any]]:
 
 def _read_golden(path: Path) -> dict[str, bytes]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with open_input(path) as file, zipfile.ZipFile(file) as archive:
             return {name: data for name in _GOLDEN if (data := _int8_array(archive, f"{name}.npy"))}
     except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):
         return {}

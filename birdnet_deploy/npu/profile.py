@@ -15,6 +15,7 @@ from birdnet_deploy.npu.data import read_target
 from birdnet_deploy.npu.finding import SEVERITIES, Finding, Severity
 from birdnet_deploy.npu.rules import ALL_RULES, BY_ID
 from birdnet_deploy.npu.rules.rule import Rule
+from birdnet_deploy.support.inputs import read_input_text
 
 IGNORE = "ignore"
 _REQUIRED = ("rule", "to", "reason")
@@ -126,7 +127,7 @@ def read_profile(path: Path) -> Profile:
     Raises: ConfigError (exit 2) where it cannot be read or holds something else.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(read_input_text(path))
     except (OSError, ValueError) as error:
         raise ConfigError(f"not readable TOML ({error})", where=path, fix="name a profile of rules") from error
     for key in data:

@@ -11,6 +11,7 @@ from pathlib import Path
 from birdnet_deploy.artifacts import PROJECT_FILE
 from birdnet_deploy.errors import DeployError
 from birdnet_deploy.npu.contract import read_object
+from birdnet_deploy.support.inputs import open_input
 
 ELF = Path("build/firmware.elf")
 SIGNATURE_BYTES = 0x400  # header of a signed image (nine of ST's images)
@@ -102,7 +103,7 @@ def _sources(folder: Path) -> Iterator[tuple[str, str]]:
 
 def _bytes(path: Path, most: int = _MOST_BYTES) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_input(path) as file:
             return file.read(most)
     except OSError:
         return b""

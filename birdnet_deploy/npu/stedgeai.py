@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from birdnet_deploy.errors import ModelError
+from birdnet_deploy.support.inputs import open_input
 
 MAX_FILE_BYTES = 64 * 1024 * 1024  # a c_info of 258 buffers has 0.9 MB
 _OUTPUT_FOLDERS = ("st_ai_output", "network_output")
@@ -127,7 +128,7 @@ def read_bounded(file: Path) -> bytes:
     Raises: ModelError (exit 3).
     """
     try:
-        with file.open("rb") as stream:
+        with open_input(file) as stream:
             data = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise ModelError(f"cannot be read ({error.strerror})", where=file) from error

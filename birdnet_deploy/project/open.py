@@ -8,6 +8,7 @@ from pathlib import Path
 from birdnet_deploy.artifacts import BUNDLE_FOLDER, PROJECT_FILE, Project
 from birdnet_deploy.bundle import open_bundle
 from birdnet_deploy.errors import UsageError
+from birdnet_deploy.support.inputs import read_input_text
 
 
 def open_project(path: Path) -> Project:
@@ -18,7 +19,7 @@ def open_project(path: Path) -> Project:
     if not path.is_dir():
         raise UsageError("no such project folder", where=path, fix="make one with: birdnet-deploy generate BUNDLE")
     try:
-        data = json.loads((path / PROJECT_FILE).read_text(encoding="utf-8"))
+        data = json.loads(read_input_text(path / PROJECT_FILE))
         target, _ = data["target"], data["host_frontend"]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UsageError(

@@ -17,6 +17,7 @@ import numpy as np
 
 from birdnet_deploy.errors import ModelError
 from birdnet_deploy.prologue.graph import KINDS, MAX_STEPS, Prologue, Step, check_prologue
+from birdnet_deploy.support.inputs import open_input
 
 VERSION = 1
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -79,7 +80,7 @@ def _members(path: Path) -> dict[str, Any]:
     """Gives the arrays of the file after its lengths were found to be sane: a zip can promise more than it holds."""
     if path.stat().st_size > MAX_FILE_BYTES:
         raise ValueError(f"larger than {MAX_FILE_BYTES} bytes")
-    with zipfile.ZipFile(path) as archive:
+    with open_input(path) as file, zipfile.ZipFile(file) as archive:
         found = archive.infolist()
         if any(info.compress_type != zipfile.ZIP_STORED for info in found):
             raise ValueError("compressed")

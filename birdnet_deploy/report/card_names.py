@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from birdnet_deploy.errors import UsageError
+from birdnet_deploy.support.inputs import read_input_text
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ def read_manifest(path: Path) -> Names:
     Raises: UsageError (exit 2) where it is none.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(read_input_text(path))
         files = {_text(entry["name"]): entry for entry in data["files"]}
         originals = {name: _text(entry["original"]) for name, entry in files.items()}
         rate = int(data["sample_rate"])

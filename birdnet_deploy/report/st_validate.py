@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from birdnet_deploy.errors import CheckFailed, ModelError, UsageError
+from birdnet_deploy.support.inputs import open_input
 
 MAX_BYTES = 64 << 20
 METRICS = ("acc", "rmse", "mae", "l2r", "mean", "std", "nse", "cos")
@@ -116,7 +117,7 @@ def read_report(path: Path) -> StValidateReport:
     Raises: UsageError (exit 2) where it cannot be read, ModelError (exit 3) where it is no validate report.
     """
     try:
-        with path.open("rb") as file:
+        with open_input(path) as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"cannot be read ({error.strerror})", where=path, fix="name the report") from error

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from birdnet_deploy.support.inputs import open_input
+
 
 def sha256_bytes(data: bytes) -> str:
     """Gives the SHA-256 of ``data`` as 64 lowercase hex digits."""
@@ -16,5 +18,5 @@ def sha256_file(path: Path) -> str:
 
     Raises: OSError where the file cannot be read.
     """
-    with path.open("rb") as file:
+    with open_input(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -83,7 +83,8 @@ def _work_and_exit(work: Callable[[], Any], writing: int, timeout_s: float, memo
 def _limit(timeout_s: float, memory_bytes: int) -> None:
     import resource
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     taken = _address_space()
     limits = {
         resource.RLIMIT_CPU: int(timeout_s) + 1,

@@ -23,7 +23,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from birdnet_deploy import errors
-from birdnet_deploy.errors import DeployError, ModelError
+from birdnet_deploy.errors import DeployError, ModelError, OutputRefused
 from birdnet_deploy.support import jsonfile
 
 LOG_FILE = "log.txt"
@@ -35,6 +35,7 @@ _PREFIX = "birdnet-deploy-"
 _POLL_S = 0.05
 _GRACE_S = 2.0
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+_SET_TMPDIR = "set TMPDIR to a folder with room"
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
                 os.killpg(process.pid, number)
             else:
                 process.terminate()
-        with suppress(subprocess.TimeoutExpired):
+        with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):  # a second Ctrl-C: by force, now
             process.wait(_GRACE_S)
 
 
@@ -117,13 +118,22 @@ def is_alive(pid: int) -> bool:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Gives a private temporary folder that vanishes at the end; those of killed runs are swept first."""
-    root = Path(tempfile.gettempdir())
+    """Gives a private temporary folder that vanishes at the end; those of killed runs are swept first.
+
+    Raises: OutputRefused (exit 5) where none can be made.
+    """
+    try:
+        root = Path(tempfile.gettempdir())
+    except OSError as error:
+        raise OutputRefused("no folder for temporary files can be written", fix=_SET_TMPDIR) from error
     for leftover in root.glob(f"{_PREFIX}*-*"):
         owner = leftover.name.removeprefix(_PREFIX).split("-", 1)[0]
         if owner.isdigit() and not is_alive(int(owner)):
             shutil.rmtree(leftover, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=root))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=root))
+    except OSError as error:
+        raise OutputRefused(f"takes no temporary folder ({error.strerror})", where=root, fix=_SET_TMPDIR) from error
     try:
         yield folder
     finally:
@@ -162,15 +172,19 @@ def run_worker(
     raise ModelError(f"{name} failed ({_last_line(log)})", where=where, fix="check the model and its data")
 
 
-def _worker_environment(folder: Path) -> dict[str, str]:
-    """The parent's environment with this package importable, no TensorFlow settings, temporaries inside."""
+def child_environment() -> dict[str, str]:
+    """Gives this process's environment with this package importable, for a child that is one of its modules."""
     root = str(Path(str(files("birdnet_deploy"))).parent)
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([*paths, root]),
-        "PYTHONHASHSEED": "0",
-        "PYTHONUTF8": "1",
+        **os.environ, "PYTHONPATH": os.pathsep.join([*paths, root]), "PYTHONHASHSEED": "0", "PYTHONUTF8": "1",
+    }  # fmt: skip
+
+
+def _worker_environment(folder: Path) -> dict[str, str]:
+    """The environment of a child without settings of TensorFlow, temporaries inside."""
+    return {
+        **child_environment(),
         "TMPDIR": str(folder / "tmp"),
         "KERAS_BACKEND": "tensorflow",
         "KERAS_HOME": str(folder / "tmp"),

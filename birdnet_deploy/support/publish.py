@@ -14,14 +14,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from birdnet_deploy.errors import OutputRefused
+from birdnet_deploy.errors import OutputRefused, UsageError
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.exchange import exchange
 from birdnet_deploy.support.hashes import sha256_file
+from birdnet_deploy.support.inputs import read_input_text
 from birdnet_deploy.support.process import is_alive
 
 MANIFEST = ".birdnet-manifest.json"
 _LISTED = 5
+_MAX_NAME_BYTES = 200  # of 255: the staging folder's name is longer
+_DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))})
 
 
 @contextmanager
@@ -32,8 +35,10 @@ def published(dest: Path, *, kind: str, force: bool = False, keep: tuple[str, ..
     ``dest`` that are not ours to render (``build``, ``user``) and live on. Files whose bytes do not change keep
     their modification time.
 
-    Raises: OutputRefused (exit 5) where ``dest`` is foreign, edited by hand, a link, or not writable.
+    Raises: UsageError (exit 2) for a name that not every system takes; OutputRefused (exit 5) where ``dest`` is
+    foreign, edited by hand, a link, or not writable.
     """
+    _check_name(dest)
     if dest.resolve() == Path.cwd():
         raise OutputRefused("the output is the current folder", where=dest, fix="name a folder in it with -o")
     parent = dest.parent
@@ -59,9 +64,21 @@ def published(dest: Path, *, kind: str, force: bool = False, keep: tuple[str, ..
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def _check_name(dest: Path) -> None:
+    """Refuses a name that is too long beside its staging folder, or that Windows, make or a terminal cannot take."""
+    name, fix = dest.name, "choose another -o"
+    if len(os.fsencode(name)) > _MAX_NAME_BYTES:
+        what = f"a name of {len(os.fsencode(name))} bytes, at most {_MAX_NAME_BYTES} can be"
+        raise UsageError(what, where=f"{name[:40]}...", fix=fix)
+    if not name.isprintable():
+        raise UsageError("a control character in the name", where=dest, fix=fix)
+    if name.partition(".")[0].rstrip(" ").upper() in _DEVICES:
+        raise UsageError("a name that Windows keeps for a device", where=dest, fix=fix)
+
+
 def _is_about(error: OSError, *folders: Path) -> bool:
     """Says whether an error is about room or these folders, rather than about something that the body read."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG):
         return True
     named = str(error.filename or "")
     return any(named.startswith(str(folder)) for folder in folders)
@@ -70,7 +87,7 @@ def _is_about(error: OSError, *folders: Path) -> bool:
 def read_manifest(folder: Path) -> dict[str, object] | None:
     """Gives the manifest of a published folder, or None where there is none that can be read."""
     try:
-        data = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        data = json.loads(read_input_text(folder / MANIFEST))
     except (OSError, ValueError, RecursionError):
         return None
     return data if isinstance(data, dict) and isinstance(data.get("files"), dict) else None

@@ -19,6 +19,7 @@ from birdnet_deploy.toolchain.run import run_tool
 ELF_NAME = "firmware.elf"
 LOG_NAME = "build.log"
 _GCC = "arm-none-eabi-gcc"
+BUILDERS = (_GCC, "make")
 _BUILD_TIMEOUT_S = 1800.0
 _OUTPUT_SYNC_SINCE = (4, 0)  # of make
 # The line to show is the first that says most: what does not fit, what does not compile, what is missing.
@@ -42,7 +43,7 @@ def build_project(
     first error line and the log. After a failure there is no ELF.
     """
     progress = progress or Silent()
-    found = find_tools((_GCC, "make"), tools)
+    found = find_tools(BUILDERS, tools)
     _check_compiler(found[_GCC])
     elf = project.build_dir / ELF_NAME
     log = project.build_dir / LOG_NAME

@@ -166,7 +166,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_ends_the_run_with_a_record_of_the_registers(build: Build, tmp_path: Path, name: str) -> None:
+def test_f36_a_fault_ends_the_run_with_a_record_of_the_registers(build: Build, tmp_path: Path, name: str) -> None:
     code, register, bit = FAULTS[name]
     elf = build(code)
     status, output = boot(elf, tmp_path / "card", {"00001.WAV": wav(some_sound(64, 1))})

@@ -181,7 +181,7 @@ def some_windows(save: Path, count: int) -> Callable[[], bool]:
     return lambda: partial.is_file() and partial.read_bytes().count(b"\n") >= count
 
 
-def test_a_replug_goes_on_where_it_was(
+def test_f37_a_replug_goes_on_where_it_was(
     app: Path, small_bundle: Path, audio: Path, card: Path, tmp_path: Path
 ) -> None:  # fmt: skip
     save = tmp_path / "bt"
@@ -200,7 +200,7 @@ def test_a_replug_goes_on_where_it_was(
     assert len({line["boot"] for line in lines_of(save / "predictions.jsonl")}) == 2
 
 
-def test_a_board_that_does_not_come_back_leaves_what_it_gave_for_resume(
+def test_f37_a_board_that_does_not_come_back_leaves_what_it_gave_for_resume(
     app: Path, small_bundle: Path, audio: Path, card: Path, tmp_path: Path
 ) -> None:
     save = tmp_path / "bt"
@@ -221,7 +221,7 @@ def test_a_board_that_does_not_come_back_leaves_what_it_gave_for_resume(
     assert len(whole) == 20 and not any("incomplete" in line for line in whole)
 
 
-def test_ctrl_c_frees_the_port_and_keeps_what_came(
+def test_f40_ctrl_c_frees_the_port_and_keeps_what_came(
     app: Path, small_bundle: Path, audio: Path, card: Path, tmp_path: Path
 ) -> None:
     save = tmp_path / "bt"
@@ -258,7 +258,7 @@ def test_recordings_that_changed_are_run_again_and_another_model_is_refused(
     assert "another model" in fail(2, *asked(small_bundle, audio, tmp_path / "none", save, "--resume"))
 
 
-def test_no_board_and_a_silent_one(small_bundle: Path, audio: Path, tmp_path: Path) -> None:
+def test_f38_no_board_and_a_silent_one(small_bundle: Path, audio: Path, tmp_path: Path) -> None:
     fail(7, *asked(small_bundle, audio, tmp_path / "none", tmp_path / "bt"))
     ours, theirs = os.openpty()
     try:
@@ -269,7 +269,7 @@ def test_no_board_and_a_silent_one(small_bundle: Path, audio: Path, tmp_path: Pa
     assert "no hello record within 2 s" in error
 
 
-def test_firmware_of_another_model_is_refused(app: Path, small_bundle: Path, audio: Path, tmp_path: Path) -> None:
+def test_f32_firmware_of_another_model_is_refused(app: Path, small_bundle: Path, audio: Path, tmp_path: Path) -> None:
     import shutil
 
     from tests.support.bundles import lock

@@ -44,7 +44,7 @@ def test_convert_takes_recordings_from_the_nearest_settings(model: Path, small_m
     succeed("validate", cwd=model.parent / "small_bundle")
 
 
-def test_a_near_miss_in_the_settings_stops_everything(model: Path) -> None:
+def test_f20_a_near_miss_in_the_settings_stops_everything(model: Path) -> None:
     (model.parent / "birdnet-deploy.toml").write_text('[convert]\ncalibraton = "x"\n')
     assert "convert.calibration" in fail(2, "convert", "small.keras", cwd=model.parent)
 
@@ -118,7 +118,7 @@ def test_a_missing_compiler_is_told_with_the_package(small_project: Path, tmp_pa
     assert "apt" in error
 
 
-def test_a_compile_error_names_its_first_line_and_leaves_no_elf(small_project: Path, tmp_path: Path) -> None:
+def test_f26_a_compile_error_names_its_first_line_and_leaves_no_elf(small_project: Path, tmp_path: Path) -> None:
     project = tmp_path / "fw"
     shutil.copytree(small_project, project)
     source = project / "generated/network.c"
@@ -167,7 +167,7 @@ def test_an_unknown_command_and_option_are_usage_errors() -> None:
 
 @pytest.mark.parametrize("arguments", ["--help", "convert --help", "rule --all", "rule --all --output-format json"])
 @pytest.mark.parametrize("reader", ["true", "head -c 1"])
-def test_a_closed_stdout_is_no_error(arguments: str, reader: str) -> None:
+def test_f40_a_closed_stdout_is_no_error(arguments: str, reader: str) -> None:
     program = f"sleep 0.3; exec {shlex.quote(sys.executable)} -m birdnet_deploy {arguments}"
     command = f"({program}) | {reader}; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)

@@ -164,7 +164,7 @@ def test_what_the_engine_cannot_take_is_refused_and_nothing_is_touched(
 
 
 @pytest.mark.parametrize("content", [b"", b"\x1c\0\0\0TFL3", b"\xff\xff\xff\xffTFL3" + bytes(64)])
-def test_a_malformed_tflite_is_refused_everywhere(tmp_path: Path, content: bytes) -> None:
+def test_f14_a_malformed_tflite_is_refused_everywhere(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "bad.tflite"
     path.write_bytes(content)
     for command in (("generate", path, *OPTIONS), ("validate", path), ("run", path, *OPTIONS, "--audio", tmp_path)):
@@ -172,7 +172,7 @@ def test_a_malformed_tflite_is_refused_everywhere(tmp_path: Path, content: bytes
     assert [entry.name for entry in tmp_path.iterdir()] == ["bad.tflite"]
 
 
-def test_flipped_bytes_never_end_the_process(lone: Path, tmp_path: Path) -> None:
+def test_f14_flipped_bytes_never_end_the_process(lone: Path, tmp_path: Path) -> None:
     data, random = lone.read_bytes(), np.random.default_rng(4)
     for _ in range(4):
         changed = bytearray(data)

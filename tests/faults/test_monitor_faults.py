@@ -37,8 +37,18 @@ def watched(scenario: str, folder: Path, *arguments: object, **changes: object) 
     return code, json.loads(out) if out else {}, objects(save) if save.exists() else [], err
 
 
-@pytest.mark.parametrize("scenario", sorted(EXPECTED))
-def test_every_injected_fault_is_counted(scenario: str, tmp_path: Path) -> None:
+FAULTS = {
+    "f33": ("clean", "noise", "ansi", "half_lines", "bit_flips", "flips_repeated"),
+    "f34": ("flood",),
+    "f35": ("drops", "duplicates"),
+    "f36": ("reset", "boot_loop"),
+    "f37": ("replug", "replug_with_loss", "replug_with_reset", "unplugged"),
+    "f38": ("silence",),
+}
+
+
+def counted(scenario: str, tmp_path: Path) -> None:
+    """Every injected fault is counted, nothing is invented, and what is saved says whether it is all."""
     extra = {"silence": ["--silence", "1s"], "unplugged": ["--reconnect", "1s"]}.get(scenario, [])
     code, told, saved, err = watched(scenario, tmp_path, *extra)
     expected = dict(EXPECTED[scenario])
@@ -49,6 +59,42 @@ def test_every_injected_fault_is_counted(scenario: str, tmp_path: Path) -> None:
     assert all(window.get("incomplete", False) == (code != 0) for window in saved)
     assert told["complete"] == told["readback"]["complete"] == (code == 0)
     assert told["readback"].items() <= told.items()
+    lines = [line for line in err.splitlines() if line.startswith("error:")]
+    assert len(lines) == (code != 0) and all(" -> " in line for line in lines), err
+
+
+def test_every_board_of_the_field_belongs_to_a_fault() -> None:
+    assert sorted(name for names in FAULTS.values() for name in names) == sorted(EXPECTED)
+
+
+@pytest.mark.parametrize("scenario", FAULTS["f33"])
+def test_f33_noise_is_counted_and_good_records_are_exact(scenario: str, tmp_path: Path) -> None:
+    counted(scenario, tmp_path)
+
+
+@pytest.mark.parametrize("scenario", FAULTS["f34"])
+def test_f34_a_flood_without_a_newline_costs_nothing(scenario: str, tmp_path: Path) -> None:
+    counted(scenario, tmp_path)
+
+
+@pytest.mark.parametrize("scenario", FAULTS["f35"])
+def test_f35_gaps_are_listed_and_doubles_counted(scenario: str, tmp_path: Path) -> None:
+    counted(scenario, tmp_path)
+
+
+@pytest.mark.parametrize("scenario", FAULTS["f36"])
+def test_f36_a_board_that_resets_is_told_apart(scenario: str, tmp_path: Path) -> None:
+    counted(scenario, tmp_path)
+
+
+@pytest.mark.parametrize("scenario", FAULTS["f37"])
+def test_f37_a_board_that_goes_and_comes(scenario: str, tmp_path: Path) -> None:
+    counted(scenario, tmp_path)
+
+
+@pytest.mark.parametrize("scenario", FAULTS["f38"])
+def test_f38_a_board_that_falls_silent(scenario: str, tmp_path: Path) -> None:
+    counted(scenario, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +147,7 @@ def identity_in(bundle: Path) -> dict:
 
 
 @pytest.mark.parametrize(("what", "value"), [("model", "ab" * 32), ("lock", "cd" * 32), ("zp", 77), ("proto", 9)])
-def test_another_model_lock_or_protocol_is_refused_and_old_files_stay(
+def test_f32_another_model_lock_or_protocol_is_refused_and_old_files_stay(
     what: str, value: object, tmp_path: Path, small_bundle: Path
 ) -> None:
     save = tmp_path / "f.jsonl"
@@ -113,7 +159,7 @@ def test_another_model_lock_or_protocol_is_refused_and_old_files_stay(
     assert saved == [{"old": 1}]
 
 
-def test_two_processes_on_one_port(tmp_path: Path) -> None:
+def test_f30_two_processes_on_one_port(tmp_path: Path) -> None:
     with field_device("slow", tmp_path) as board:
         first = Monitor("--port", board.port, "--until", "bye").ready()
         board.go()
@@ -128,7 +174,7 @@ def test_two_processes_on_one_port(tmp_path: Path) -> None:
         assert again.ready().end()[0] == 8  # the port was released; the middle of a run is incomplete
 
 
-def test_ctrl_c_keeps_what_came_and_shows_the_summary(tmp_path: Path) -> None:
+def test_f40_ctrl_c_keeps_what_came_and_shows_the_summary(tmp_path: Path) -> None:
     save = tmp_path / "f.jsonl"
     with field_device("slow", tmp_path) as board:
         monitor = Monitor("--port", board.port, "--save", save).ready()
@@ -142,7 +188,7 @@ def test_ctrl_c_keeps_what_came_and_shows_the_summary(tmp_path: Path) -> None:
     assert saved and all(window["incomplete"] for window in saved)
 
 
-def test_a_killed_monitor_leaves_whole_lines(tmp_path: Path) -> None:
+def test_f23_a_killed_monitor_leaves_whole_lines(tmp_path: Path) -> None:
     save = tmp_path / "f.jsonl"
     with field_device("slow", tmp_path) as board:
         monitor = Monitor("--port", board.port, "--save", save).ready()
@@ -162,7 +208,7 @@ def wait_for(condition: object, timeout: float = 20) -> None:
         time.sleep(0.02)
 
 
-def test_a_closed_stdout_ends_it_quietly_or_lets_it_save(tmp_path: Path) -> None:
+def test_f40_a_closed_stdout_ends_it_quietly_or_lets_it_save(tmp_path: Path) -> None:
     for arguments, expected in (([], 0), (["--save", str(tmp_path / "f.jsonl")], 0)):
         command = [sys.executable, "-m", "birdnet_deploy", "monitor", "--replay", str(REPLAY / "clean.bin"), *arguments]
         reader, writer = os.pipe()
@@ -204,7 +250,7 @@ def test_stdin_is_read_as_a_file_is(arguments: list[str], name: str, code: int) 
         assert Monitor(*arguments, stdin=stream).end()[0] == code
 
 
-def test_a_flood_of_100_mb_takes_bounded_memory(tmp_path: Path) -> None:
+def test_f34_a_flood_of_100_mb_takes_bounded_memory(tmp_path: Path) -> None:
     """Peak memory of the same command on 1 MB and on 100 MB without a newline."""
     peaks = {}
     script = (
@@ -265,7 +311,7 @@ def test_real_logs_of_boards_are_noise(shared: Path, tmp_path: Path) -> None:
         (["--port", "-", "--threshold", "nan"], 2, "no number"),
     ],
 )
-def test_what_cannot_be_done_ends_with_one_line(arguments: list[str], code: int, says: str, tmp_path: Path) -> None:
+def test_f29_what_cannot_be_done_ends_with_one_line(arguments: list[str], code: int, says: str, tmp_path: Path) -> None:
     done = Monitor(*arguments, stdin=subprocess.DEVNULL, cwd=tmp_path).end()
     assert done[0] == code, done
     assert says in done[2]
@@ -299,7 +345,7 @@ def test_a_terminal_of_somebody_else_is_not_taken_for_the_board(tmp_path: Path) 
         os.close(ends[1])
 
 
-def test_a_board_is_found_again_by_its_serial_number(tmp_path: Path) -> None:
+def test_f37_a_board_is_found_again_by_its_serial_number(tmp_path: Path) -> None:
     """The same port of USB serial number SN1 under another name; enumeration is told by a file here."""
     from birdnet_deploy.readback.sources import LineOptions, LineSource
 

@@ -47,7 +47,7 @@ def test_a_link_to_a_port_is_that_port(tmp_path: Path) -> None:
     assert chosen(str(tmp_path / "by-id"), port) == port
 
 
-def test_several_boards_are_listed_or_asked_for_but_never_guessed() -> None:
+def test_f29_several_boards_are_listed_or_asked_for_but_never_guessed() -> None:
     with pytest.raises(BoardError, match="2 boards fit") as caught:
         chosen("auto", ONE, TWO, OTHER)
     assert caught.value.exit_code == 7
@@ -70,7 +70,7 @@ def test_the_same_board_is_known_under_another_name() -> None:
     assert not LEGACY.is_same_device(LEGACY)
 
 
-def test_a_refused_permission_names_group_and_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f29_a_refused_permission_names_group_and_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "group_of", lambda device: "dialout")
     device = tmp_path / "tty"
     device.touch()

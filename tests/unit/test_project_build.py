@@ -52,7 +52,7 @@ def test_a_compiler_for_another_machine(project: Project) -> None:
         build_project(project, tools={"arm-none-eabi-gcc": Path(shutil.which("gcc"))})
 
 
-def test_an_elf_has_the_same_bytes_from_any_folder(built: Project, tmp_path: Path) -> None:
+def test_f27_an_elf_has_the_same_bytes_from_any_folder(built: Project, tmp_path: Path) -> None:
     elsewhere = make_project(tmp_path / "it's another name, with (odd) & $PATH characters")
     firmware = build_project(elsewhere)
     assert firmware.sha256 == sha256_file(built.build_dir / "firmware.elf")
@@ -139,7 +139,7 @@ def test_a_compile_error_of_make_by_hand_leaves_no_elf(project: Project) -> None
         ("__attribute__((section(\".text.huge\"))) const int8_t huge[600000] = {1};", "ITCM"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_names_the_region(project: Project, line: str, region: str) -> None:
+def test_f26_what_does_not_fit_names_the_region(project: Project, line: str, region: str) -> None:
     source = project.path / "generated/network.c"
     text = source.read_text().replace("input[0] == -128", "input[0] == -128 && huge[input[1]]")
     source.write_text(text.replace("static int8_t input", f"{line}\nstatic int8_t input"))
@@ -156,14 +156,14 @@ def test_a_date_in_the_sources_is_refused(project: Project) -> None:
         build_project(project)
 
 
-def test_a_make_that_says_nothing_and_makes_nothing(project: Project, tmp_path: Path) -> None:
+def test_f28_a_make_that_says_nothing_and_makes_nothing(project: Project, tmp_path: Path) -> None:
     make = script(tmp_path / "make", "echo GNU Make 4.3")
     (project.build_dir / "firmware.elf").unlink()
     with pytest.raises(BuildError, match="without an ELF"):
         build_project(project, tools={"make": make})
 
 
-def test_a_hanging_make_leaves_no_elf(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_f28_a_hanging_make_leaves_no_elf(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make = script(tmp_path / "make", '[ "$1" = --version ] && echo GNU Make 4.3 || sleep 60')
     monkeypatch.setattr(build_module, "_BUILD_TIMEOUT_S", 1.0)
     with pytest.raises(ToolchainError, match="still busy"):

@@ -77,13 +77,13 @@ def test_a_named_tool_that_is_not_there_is_not_replaced_by_another(
         ("kill -SEGV $$", "died of SIGSEGV"),
     ],
 )
-def test_a_compiler_that_is_none(tmp_path: Path, body: str, told: str) -> None:
+def test_f25_a_compiler_that_is_none(tmp_path: Path, body: str, told: str) -> None:
     gcc = script(tmp_path / "gcc", body)
     with pytest.raises(ToolchainError, match=re.escape(told)):
         find_tool("arm-none-eabi-gcc", {"arm-none-eabi-gcc": gcc})
 
 
-def test_a_tool_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
+def test_f28_a_tool_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
     hanging = script(tmp_path / "hang", f"sleep 60 &\necho $! > {tmp_path}/child\nwait")
     begun = time.monotonic()
     with pytest.raises(ToolchainError, match="still busy after 5 s"):

@@ -53,7 +53,7 @@ def test_no_cell_begins_as_a_formula_or_breaks_its_line(text: str) -> None:
     assert "\n" not in cell and "\t" not in cell and "\r" not in cell
 
 
-def test_csv_quotes_text_and_disarms_formulas() -> None:
+def test_f40_csv_quotes_text_and_disarms_formulas() -> None:
     lines: list[str] = []
     CsvTable(lines.append, Choice(LABELS, 0.3, 4)).add(window(file="-b, c.wav"))
     rows = rows_of(lines)

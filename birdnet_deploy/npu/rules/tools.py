@@ -9,6 +9,7 @@ from pathlib import Path
 from birdnet_deploy.npu.data import Version, source, versions
 from birdnet_deploy.npu.rules.rule import Hit, Rules
 from birdnet_deploy.npu.subject import Subject
+from birdnet_deploy.support.inputs import open_input
 
 _RULES = Rules("run")
 _ON_CHIP_END = 0x38000000  # behind AXISRAM: AHB, XSPI and others are slower or off chip
@@ -116,7 +117,7 @@ def _joined(pairs: list[tuple[str, str]]) -> str:
 
 def _head(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_input(path) as file:
             return file.read(_HEAD_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""

@@ -1,0 +1,188 @@
+"""Which recordings an archive has: a folder that is walked, or a CSV manifest that names them."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from birdnet_deploy.audio.reading import SUFFIXES
+from birdnet_deploy.errors import UsageError
+
+FILE_HEADERS = ("file", "path", "filename", "file_path", "filepath", "begin path", "begin_path")
+_SIDECAR_SUFFIX = ".txt"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive of recordings: ``names`` are POSIX paths relative to ``root``, sorted by code point, each once.
+
+    ``sidecars`` holds, for the recordings that have any, the text files beside it whose name begins with the
+    recording's (``x.txt``, ``x.Table.1.selections.txt``, ``x.wav.txt``), in the same form. ``manifest`` is the CSV that
+    named the recordings, None for a folder. ``unentered`` are folders that could not be read, and links to folders
+    that were entered already (a loop, or a second way to the same place).
+    """
+
+    root: Path
+    names: Sequence[str]
+    sidecars: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    manifest: Path | None = None
+    unentered: tuple[str, ...] = ()
+
+    def path(self, name: str) -> Path:
+        """Gives where a recording is."""
+        return self.root / name
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the list of names: whether two machines see the same archive."""
+        digest = hashlib.sha256()
+        for name in self.names:
+            digest.update(os.fsencode(name) + b"\0")
+        return digest.hexdigest()
+
+
+def shard_of(name: str, shards: int) -> int:
+    """Gives which of ``shards`` parts, from 1 on, a recording belongs to: the same on every machine."""
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") % shards + 1
+
+
+def open_archive(path: Path) -> Archive:
+    """Gives the recordings below a folder, of one file, or of a CSV manifest (a column ``file`` or ``path``).
+
+    Hidden files and folders are left out; links to folders are followed, and no folder is entered twice.
+
+    Raises: UsageError (exit 2) where there is nothing at ``path``, no recording in it, or a manifest is none.
+    """
+    if path.is_file() and path.suffix.lower() in (".csv", ".tsv"):
+        archive = _of_manifest(path)
+    elif path.is_file():
+        archive = _of_file(path)
+    elif path.is_dir():
+        archive = _of_folder(path)
+    else:
+        raise UsageError("no such folder of recordings or manifest", where=path, fix="name one that is there")
+    if not archive.names:
+        known = ", ".join(sorted(SUFFIXES))
+        raise UsageError("holds no recordings", where=path, fix=f"recordings are known by their suffix: {known}")
+    return archive
+
+
+def _of_file(path: Path) -> Archive:
+    beside = [entry.name for entry in os.scandir(path.parent) if entry.is_file()]
+    return Archive(path.parent, (path.name,), dict(_sidecars("", [path.name], beside)))
+
+
+def _of_folder(root: Path) -> Archive:
+    walk = _Walk(root)
+    walk.enter([""])
+    while walk.links:  # behind the real folders, so that a link never hides a folder's own name
+        walk.links.sort()
+        link = walk.links.pop(0)
+        if walk.is_new(link):
+            walk.enter([link])
+        else:
+            walk.unentered.append(f"{link} leads to a folder that is walked already")
+    return Archive(root, sorted(walk.names), walk.sidecars, unentered=tuple(sorted(walk.unentered)))
+
+
+class _Walk:
+    """What a walk has found so far."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._entered = {_identity(root)}
+        self.names: list[str] = []
+        self.sidecars: dict[str, tuple[str, ...]] = {}
+        self.links: list[str] = []
+        self.unentered: list[str] = []
+
+    def is_new(self, folder: str) -> bool:
+        """Says whether a folder was not entered yet; from now on it counts as entered."""
+        identity = _identity(self._root / folder)
+        if identity in self._entered:
+            return False
+        self._entered.add(identity)
+        return True
+
+    def enter(self, folders: list[str]) -> None:
+        """Takes what is in ``folders`` and below; links to folders are put aside."""
+        while folders:
+            folder = folders.pop()
+            try:
+                found = [entry for entry in os.scandir(self._root / folder) if not entry.name.startswith(".")]
+            except OSError as error:
+                self.unentered.append(f"{folder or '.'} cannot be read ({error.strerror})")
+                continue
+            prefix = f"{folder}/" if folder else ""
+            inner = [entry for entry in found if entry.is_dir()]
+            self._take(prefix, sorted(entry.name for entry in found if not entry.is_dir()))
+            self.links.extend(prefix + entry.name for entry in inner if entry.is_symlink())
+            real = [prefix + entry.name for entry in inner if not entry.is_symlink()]
+            folders.extend(name for name in sorted(real, reverse=True) if self.is_new(name))
+
+    def _take(self, prefix: str, files: list[str]) -> None:
+        sounds = [name for name in files if PurePosixPath(name).suffix.lower() in SUFFIXES]
+        self.names.extend(prefix + name for name in sounds)
+        self.sidecars.update(_sidecars(prefix, sounds, files))
+
+
+def _identity(folder: Path) -> object:
+    told = folder.stat()
+    return (told.st_dev, told.st_ino)
+
+
+def _sidecars(prefix: str, sounds: list[str], files: list[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yields the label files of those recordings that have any: ``x.txt`` and ``x.*.txt`` belong to ``x.wav``."""
+    texts: dict[str, list[str]] = {}
+    for name in files:
+        if name.lower().endswith(_SIDECAR_SUFFIX):
+            parts = name.split(".")
+            for count in range(1, len(parts)):
+                texts.setdefault(".".join(parts[:count]), []).append(prefix + name)
+    for sound in sounds:
+        if found := texts.get(sound.rpartition(".")[0]):
+            yield prefix + sound, tuple(sorted(found))
+
+
+def _of_manifest(path: Path) -> Archive:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            names = sorted(set(_named(file.read(), path)))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"not a readable CSV ({error})", where=path, fix="write it as UTF-8 with a header") from error
+    return Archive(path.parent, names, manifest=path)
+
+
+def _named(text: str, path: Path) -> Iterator[str]:
+    rows = csv.reader(text.splitlines(keepends=True), delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+    header = [name.strip().lower() for name in next(rows, [])]
+    column = next((header.index(name) for name in FILE_HEADERS if name in header), None)
+    if column is None:
+        found = ", ".join(header[:8]) or "nothing"
+        raise UsageError(f"names no recordings (its columns are {found})", where=path, fix="call the column: file")
+    for row in rows:
+        if len(row) > column and row[column].strip():
+            yield manifest_name(row[column].strip(), path)
+
+
+def manifest_name(written: str, manifest: Path) -> str:
+    """Gives the name, relative to the manifest's folder, of a recording as a row of it is written.
+
+    Raises: UsageError (exit 2) for an absolute path that is not below that folder.
+    """
+    name = written.replace("\\", "/") if "/" not in written else written
+    if not name.startswith("/"):
+        return os.path.normpath(name)
+    try:
+        return PurePosixPath(name).relative_to(manifest.parent.absolute().as_posix()).as_posix()
+    except ValueError as error:
+        raise UsageError(
+            f"{written!r} is not below the manifest's folder",
+            where=manifest,
+            fix="write paths relative to the manifest",
+        ) from error

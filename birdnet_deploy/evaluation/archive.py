@@ -6,29 +6,25 @@ import csv
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from birdnet_deploy.audio.reading import SUFFIXES
 from birdnet_deploy.errors import UsageError
 
 FILE_HEADERS = ("file", "path", "filename", "file_path", "filepath", "begin path", "begin_path")
-_SIDECAR_SUFFIX = ".txt"
 
 
 @dataclass(frozen=True)
 class Archive:
     """An archive of recordings: ``names`` are POSIX paths relative to ``root``, sorted by code point, each once.
 
-    ``sidecars`` holds, for the recordings that have any, the text files beside it whose name begins with the
-    recording's (``x.txt``, ``x.Table.1.selections.txt``, ``x.wav.txt``), in the same form. ``manifest`` is the CSV that
-    named the recordings, None for a folder. ``unentered`` are folders that could not be read, and links to folders
-    that were entered already (a loop, or a second way to the same place).
+    ``manifest`` is the CSV that named the recordings, None for a folder. ``unentered`` are folders that could not be
+    read, and links to folders that were entered already (a loop, or a second way to the same place).
     """
 
     root: Path
     names: Sequence[str]
-    sidecars: dict[str, tuple[str, ...]] = field(default_factory=dict)
     manifest: Path | None = None
     unentered: tuple[str, ...] = ()
 
@@ -73,8 +69,7 @@ def open_archive(path: Path) -> Archive:
 
 
 def _of_file(path: Path) -> Archive:
-    beside = [entry.name for entry in os.scandir(path.parent) if entry.is_file()]
-    return Archive(path.parent, (path.name,), dict(_sidecars("", [path.name], beside)))
+    return Archive(path.parent, (path.name,))
 
 
 def _of_folder(root: Path) -> Archive:
@@ -87,7 +82,7 @@ def _of_folder(root: Path) -> Archive:
             walk.enter([link])
         else:
             walk.unentered.append(f"{link} leads to a folder that is walked already")
-    return Archive(root, sorted(walk.names), walk.sidecars, unentered=tuple(sorted(walk.unentered)))
+    return Archive(root, sorted(walk.names), unentered=tuple(sorted(walk.unentered)))
 
 
 class _Walk:
@@ -97,7 +92,6 @@ class _Walk:
         self._root = root
         self._entered = {_identity(root)}
         self.names: list[str] = []
-        self.sidecars: dict[str, tuple[str, ...]] = {}
         self.links: list[str] = []
         self.unentered: list[str] = []
 
@@ -126,27 +120,12 @@ class _Walk:
             folders.extend(name for name in sorted(real, reverse=True) if self.is_new(name))
 
     def _take(self, prefix: str, files: list[str]) -> None:
-        sounds = [name for name in files if PurePosixPath(name).suffix.lower() in SUFFIXES]
-        self.names.extend(prefix + name for name in sounds)
-        self.sidecars.update(_sidecars(prefix, sounds, files))
+        self.names.extend(prefix + name for name in files if PurePosixPath(name).suffix.lower() in SUFFIXES)
 
 
 def _identity(folder: Path) -> object:
     told = folder.stat()
     return (told.st_dev, told.st_ino)
-
-
-def _sidecars(prefix: str, sounds: list[str], files: list[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yields the label files of those recordings that have any: ``x.txt`` and ``x.*.txt`` belong to ``x.wav``."""
-    texts: dict[str, list[str]] = {}
-    for name in files:
-        if name.lower().endswith(_SIDECAR_SUFFIX):
-            parts = name.split(".")
-            for count in range(1, len(parts)):
-                texts.setdefault(".".join(parts[:count]), []).append(prefix + name)
-    for sound in sounds:
-        if found := texts.get(sound.rpartition(".")[0]):
-            yield prefix + sound, tuple(sorted(found))
 
 
 def _of_manifest(path: Path) -> Archive:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from birdnet_deploy.audio.reading import SUFFIXES
 from birdnet_deploy.errors import UsageError
-
-FILE_HEADERS = ("file", "path", "filename", "file_path", "filepath", "begin path", "begin_path")
+from birdnet_deploy.evaluation.label_files import FILE_HEADINGS, LABEL_HEADINGS
 
 
 @dataclass(frozen=True)
 class Archive:
     """An archive of recordings: ``names`` are POSIX paths relative to ``root``, sorted by code point, each once.
 
-    ``manifest`` is the CSV that named the recordings, None for a folder. ``unentered`` are folders that could not be
-    read, and links to folders that were entered already (a loop, or a second way to the same place).
+    ``manifest`` is the CSV that named the recordings, None for a folder; ``labelled`` says whether it has labels.
+    ``unentered`` are folders that could not be read, and links to folders that were entered already (a loop, or a
+    second way to the same place).
     """
 
     root: Path
     names: Sequence[str]
     manifest: Path | None = None
+    labelled: bool = False
     unentered: tuple[str, ...] = ()
 
     def path(self, name: str) -> Path:
@@ -130,23 +132,18 @@ def _identity(folder: Path) -> object:
 
 def _of_manifest(path: Path) -> Archive:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            names = sorted(set(_named(file.read(), path)))
+        text = path.read_text(encoding="utf-8-sig")
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+        header = [name.strip().lower() for name in next(rows, [])]
+        column = next((header.index(name) for name in FILE_HEADINGS if name in header), None)
+        if column is None:
+            found = ", ".join(header[:8]) or "nothing"
+            raise UsageError(f"names no recordings (its columns are {found})", where=path, fix="call the column: file")
+        cells = {row[column].strip() for row in rows if len(row) > column}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UsageError(f"not a readable CSV ({error})", where=path, fix="write it as UTF-8 with a header") from error
-    return Archive(path.parent, names, manifest=path)
-
-
-def _named(text: str, path: Path) -> Iterator[str]:
-    rows = csv.reader(text.splitlines(keepends=True), delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
-    header = [name.strip().lower() for name in next(rows, [])]
-    column = next((header.index(name) for name in FILE_HEADERS if name in header), None)
-    if column is None:
-        found = ", ".join(header[:8]) or "nothing"
-        raise UsageError(f"names no recordings (its columns are {found})", where=path, fix="call the column: file")
-    for row in rows:
-        if len(row) > column and row[column].strip():
-            yield manifest_name(row[column].strip(), path)
+    names = sorted({manifest_name(cell, path) for cell in cells if cell})
+    return Archive(path.parent, names, manifest=path, labelled=not set(LABEL_HEADINGS).isdisjoint(header))
 
 
 def manifest_name(written: str, manifest: Path) -> str:

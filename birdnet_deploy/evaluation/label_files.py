@@ -17,8 +17,8 @@ from pathlib import Path
 
 from birdnet_deploy.errors import LabelsError
 
-_FILE = ("file", "filename", "file_name", "begin path", "begin file", "path", "recording")
-_LABEL = (
+FILE_HEADINGS = ("file", "filename", "file_name", "begin path", "begin file", "path", "recording")
+LABEL_HEADINGS = (
     "label", "labels", "annotation", "species code", "scientific name", "common name", "species", "primary_label",
 )  # fmt: skip
 _START = ("file offset (s)", "start", "start_s", "start (s)", "start_time", "begin time (s)", "offset_s")
@@ -109,7 +109,7 @@ def _columns(path: Path, header: Sequence[str]) -> Mapping[str, int | None]:
     """Gives where the file, start and end stand; refuses a table without a label, or of no recording and no time."""
     found = {
         name: next((header.index(heading) for heading in headings if heading in header), None)
-        for name, headings in (("file", _FILE), ("start", _START), ("end", _END), ("label", _LABEL))
+        for name, headings in (("file", FILE_HEADINGS), ("start", _START), ("end", _END), ("label", LABEL_HEADINGS))
     }
     if found["label"] is None or (found["file"] is None and found["start"] is None):
         lacking = "the label" if found["label"] is None else "the file or the time"
@@ -151,7 +151,7 @@ def _annotations(
         for part in row[header.index("labels")].split(";"):
             yield Annotation(file, _written([part]), start, end)
     else:
-        yield Annotation(file, _written([row[header.index(name)] for name in _LABEL if name in header]), start, end)
+        yield Annotation(file, _written([row[header.index(name)] for name in LABEL_HEADINGS if name in header]), start, end)
 
 
 def _written(cells: Sequence[str]) -> tuple[str, ...]:

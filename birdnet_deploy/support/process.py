@@ -148,7 +148,7 @@ def run_worker(
     (folder / "tmp").mkdir(exist_ok=True)
     log = folder / LOG_FILE
     command = [sys.executable, "-P", "-m", module, str(folder)]
-    result = run_child(command, log=log, timeout_s=timeout_s, env=_worker_environment(folder), on_tick=on_tick)
+    result = run_child(command, log=log, timeout_s=timeout_s, env=worker_environment(folder), on_tick=on_tick)
     report = folder / _ERROR_FILE
     if report.is_file():
         told = json.loads(report.read_text(encoding="utf-8"))
@@ -159,11 +159,11 @@ def run_worker(
         raise ModelError(f"{name} was still busy after {timeout_s:.0f} s", where=where, fix="check the model file")
     if result.signal_name:
         raise ModelError(f"{name} crashed ({result.signal_name})", where=where, fix="check the model and its data")
-    raise ModelError(f"{name} failed ({_last_line(log)})", where=where, fix="check the model and its data")
+    raise ModelError(f"{name} failed ({last_line(log)})", where=where, fix="check the model and its data")
 
 
-def _worker_environment(folder: Path) -> dict[str, str]:
-    """The parent's environment with this package importable, no TensorFlow settings, temporaries inside."""
+def worker_environment(folder: Path) -> dict[str, str]:
+    """Gives a child's environment: this package importable, no TensorFlow settings, temporaries in ``folder/tmp``."""
     root = str(Path(str(files("birdnet_deploy"))).parent)
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
     return {
@@ -181,7 +181,8 @@ def _worker_environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _last_line(log: Path) -> str:
+def last_line(log: Path) -> str:
+    """Gives the last line that a child wrote into its log."""
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1][:300] if lines else "it said nothing"
 

@@ -85,8 +85,8 @@ class Ranked:
 
     def figures(self, drawn: NDArray[np.int32]) -> NDArray[np.float64]:
         """Gives the figures ``[2 + 2 * thresholds, resamples]`` for ``drawn`` ``[recordings, resamples]``."""
-        sums = np.add.reduceat(drawn[self._units], self._places[:-1], axis=0, dtype=np.int64)
-        everything = _running(sums)
+        sums = np.add.reduceat(drawn[self._units], self._places[:-1], axis=0, dtype=np.int32)
+        everything = _running(sums.astype(np.int64))
         found = _running(drawn[self._positive_units].astype(np.int64))[self._positives]
         missed = everything - found
         positives, negatives = found[-1], missed[-1]

@@ -60,7 +60,7 @@ def _level(level: Mapping[str, Any], rows: str, data: Mapping[str, Any]) -> list
     pooling = f", {data['pooling']['name']} of their windows' scores" if rows == "files" else ""
     title = (
         f"by {rows[:-1]}: {level['rows']:,} {rows} of {level['recordings']:,} recordings{pooling}; means over "
-        f"{level['classes_with_positives']} classes; %, in brackets 95 % intervals ({bootstrap['replicates']} resamples)"
+        f"{level['classes_with_positives']} classes; %, in brackets 95 % of {bootstrap['replicates']} resamples"
     )  # fmt: skip
     engines = [[name, *cells(entry)] for name, entry in level["engines"].items()]
     lines = [title, *_columns([["engine", *heads], *engines])]

@@ -34,13 +34,13 @@ class Archive:
         """Gives where a recording is."""
         return self.root / name
 
-    @property
-    def sha256(self) -> str:
-        """The SHA-256 of the list of names: whether two machines see the same archive."""
-        digest = hashlib.sha256()
-        for name in self.names:
-            digest.update(os.fsencode(name) + b"\0")
-        return digest.hexdigest()
+
+def names_sha256(names: Sequence[str]) -> str:
+    """Gives the SHA-256 of a list of names: whether two machines see the same archive."""
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update(name.encode("utf-8", "surrogateescape") + b"\0")
+    return digest.hexdigest()
 
 
 def shard_of(name: str, shards: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,10 @@ class Job:
     def starts(self, samples: int) -> list[int]:
         """Gives the first samples of the windows of a recording of ``samples`` samples at the model's rate."""
         return window_starts(samples, self.model_config.window_samples, self.hop)
+
+    def portable(self) -> Job:
+        """Gives the job without what is only true on this machine: what its records mean."""
+        return replace(self, network=None, prologue=None, float_model=None, frontend=None, twin=None)
 
     def to_json(self) -> dict[str, Any]:
         """Gives it as plain data."""

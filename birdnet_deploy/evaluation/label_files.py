@@ -151,7 +151,9 @@ def _annotations(
         for part in row[header.index("labels")].split(";"):
             yield Annotation(file, _written([part]), start, end)
     else:
-        yield Annotation(file, _written([row[header.index(name)] for name in LABEL_HEADINGS if name in header]), start, end)
+        yield Annotation(
+            file, _written([row[header.index(name)] for name in LABEL_HEADINGS if name in header]), start, end
+        )
 
 
 def _written(cells: Sequence[str]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from birdnet_deploy.evaluation.results import FLOAT, OK, EngineWindows, FileResu
 from birdnet_deploy.tflite.interpreter import QuantParams
 from birdnet_deploy.tflite.scores import activate
 
+GONE = "gone"  # of a journal only: the recording is not in the archive any more
 _LENGTH = struct.Struct("<I")
 
 

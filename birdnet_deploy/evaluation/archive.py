@@ -115,8 +115,8 @@ class _Walk:
                 self.unentered.append(f"{folder or '.'} cannot be read ({error.strerror})")
                 continue
             prefix = f"{folder}/" if folder else ""
-            inner = [entry for entry in found if entry.is_dir()]
-            self._take(prefix, sorted(entry.name for entry in found if not entry.is_dir()))
+            inner = [entry for entry in found if _is_dir(entry)]
+            self._take(prefix, sorted({entry.name for entry in found} - {entry.name for entry in inner}))
             self.links.extend(prefix + entry.name for entry in inner if entry.is_symlink())
             real = [prefix + entry.name for entry in inner if not entry.is_symlink()]
             folders.extend(name for name in sorted(real, reverse=True) if self.is_new(name))
@@ -125,8 +125,18 @@ class _Walk:
         self.names.extend(prefix + name for name in files if PurePosixPath(name).suffix.lower() in SUFFIXES)
 
 
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
 def _identity(folder: Path) -> object:
-    told = folder.stat()
+    try:
+        told = folder.stat()
+    except OSError:  # it is gone again, which entering it will tell
+        return folder
     return (told.st_dev, told.st_ino)
 
 

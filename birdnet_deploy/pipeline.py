@@ -35,10 +35,12 @@ from birdnet_deploy.support.publish import published
 
 if TYPE_CHECKING:
     from birdnet_deploy.device_run import RunRequest, RunResult
+    from birdnet_deploy.evaluation.evaluate import EvaluateRequest, Evaluation
     from birdnet_deploy.npu.finding import ValidationResult
 
 __all__ = [
-    "ConvertRequest", "DeployRequest", "build", "convert", "deploy", "find_bundle", "generate", "run", "validate",
+    "ConvertRequest", "DeployRequest", "build", "convert", "deploy", "evaluate", "find_bundle", "generate", "run",
+    "validate",
 ]  # fmt: skip
 DEFAULT_TARGET = "qemu-an547"
 
@@ -294,3 +296,17 @@ def deploy(request: DeployRequest, progress: Progress, show_findings: Callable[[
         audio=request.audio, project=project, save=output / "predictions.jsonl", strict=request.convert.strict
     )
     return run(wanted, progress, is_locked=is_locked)
+
+
+
+def evaluate(request: EvaluateRequest, progress: Progress | None = None) -> Evaluation:
+    """Gives what float, int8 and device twin make of a whole archive; what a killed run did is kept and resumed.
+
+    Raises: UsageError (2), ModelError, LabelsError, AudioError with ``strict`` (3), CheckFailed (4), OutputRefused (5),
+    ToolchainError (6).
+    """
+    from birdnet_deploy.evaluation import evaluate as evaluation
+
+    settings = find_settings()
+    wanted = replace(request.wanted, hints=with_settings(request.wanted.hints, request.wanted.model, settings))
+    return evaluation.evaluate(replace(request, wanted=replace(wanted, tools=settings.tools)), progress)

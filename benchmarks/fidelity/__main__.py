@@ -29,7 +29,7 @@ from birdnet_deploy.model.source import open_source
 from birdnet_deploy.quantization.convert import QuantizedModel, quantize_model
 from birdnet_deploy.quantization.folds import assign_folds
 from birdnet_deploy.quantization.judge import run_int8
-from birdnet_deploy.quantization.metrics import CONFIDENT, cosines, sqnr_db, wilson
+from birdnet_deploy.support.alike import CONFIDENT, cosines, sqnr_db, wilson
 from birdnet_deploy.tflite.floats import run_float
 from birdnet_deploy.tflite.scores import activate
 

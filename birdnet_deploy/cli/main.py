@@ -34,6 +34,7 @@ COMMANDS = {
     "st-validate": ("st_validate", "Show and judge the validate report of ST Edge AI."),
     "deploy": ("deploy", "All of it: convert, validate, generate, build, run."),
     "compare": ("compare", "Compare two bundles, or a readback of a board with the host."),
+    "evaluate": ("evaluate", "Compare float, int8 and device twin over a whole archive."),
     "model": ("model", "Build or summarise a model of the DS-CNN family."),
 }
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from birdnet_deploy.model.labels import folder_label
-from birdnet_deploy.quantization.metrics import CONFIDENT, counted, rounded
+from birdnet_deploy.support.alike import CONFIDENT, counted, rounded
 
 Scores = NDArray[np.float64]
 

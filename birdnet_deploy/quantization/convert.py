@@ -137,8 +137,8 @@ class Conversion:
         mapped: NDArray[Any] = np.load(path, mmap_mode="r")
         return mapped
 
-    def finish(self, calibration: Floats, evaluation: Floats, files: Sequence[str] | None = None) -> QuantizedModel:
-        """Gives the quantized model once the features are there.
+    def converted(self, calibration: Floats, evaluation: Floats) -> Converted:
+        """Gives what the child made, the float ``.tflite`` among it, once the features are there.
 
         Raises: as ``quantize_model``.
         """
@@ -152,7 +152,14 @@ class Conversion:
             self._thread.join(0.1)
         if self._failure is not None:
             raise self._failure
-        converted = _collect(self._folder, self._source)
+        return _collect(self._folder, self._source)
+
+    def finish(self, calibration: Floats, evaluation: Floats, files: Sequence[str] | None = None) -> QuantizedModel:
+        """Gives the quantized model once the features are there.
+
+        Raises: as ``quantize_model``.
+        """
+        converted = self.converted(calibration, evaluation)
         names = [str(number) for number in range(len(calibration))] if files is None else list(files)
         quantized = assemble(converted, self._options, self._source, calibration, evaluation, names, self._progress)
         if contradicts(quantized.variant):

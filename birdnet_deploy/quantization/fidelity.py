@@ -16,7 +16,7 @@ from birdnet_deploy.audio.quantize import quantize_input
 from birdnet_deploy.model.config import ModelConfig
 from birdnet_deploy.quantization.by_file import file_figures, labelled_accuracy
 from birdnet_deploy.quantization.convert import QuantizedModel
-from birdnet_deploy.quantization.metrics import (
+from birdnet_deploy.support.alike import (
     CONFIDENT,
     by_confidence,
     cosines,
@@ -235,7 +235,7 @@ def compare(comparison: Comparison) -> dict[str, Any]:
 
     ``cosine_*`` are of the score vectors of a window; ``top5_agreement`` is the mean share of the float
     model's best classes among int8's; ``sqnr_db`` and ``sqnr_centred_db`` are of the outputs before the activation
-    (`metrics.sqnr_db`).
+    (`alike.sqnr_db`).
     """
     wanted = activate(comparison.float_outputs, comparison.activation)
     got = activate(comparison.int8_outputs, comparison.activation)

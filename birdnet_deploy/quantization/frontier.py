@@ -13,7 +13,6 @@ from birdnet_deploy.errors import GatesNotMet, ModelError, UsageError
 from birdnet_deploy.prologue.cost import estimate_instructions
 from birdnet_deploy.prologue.reading import prologue_from_tflite
 from birdnet_deploy.quantization.judge import Judge, run_int8
-from birdnet_deploy.quantization.metrics import rounded, wilson
 from birdnet_deploy.quantization.options import (
     AUTO,
     AUTO_MIN_AGREEMENT,
@@ -24,6 +23,7 @@ from birdnet_deploy.quantization.options import (
     QuantizeOptions,
 )
 from birdnet_deploy.quantization.prepare import Prepared
+from birdnet_deploy.support.alike import rounded, wilson
 from birdnet_deploy.support.progress import Progress, Silent, counted
 from birdnet_deploy.tflite.cut import articulation_tensors, cut_model
 from birdnet_deploy.tflite.floats import read_once, run_float

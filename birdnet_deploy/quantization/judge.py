@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from birdnet_deploy.audio.quantize import quantize_input
-from birdnet_deploy.quantization.metrics import CONFIDENT, cosines
+from birdnet_deploy.support.alike import CONFIDENT, cosines
 from birdnet_deploy.tflite.floats import THREADS
 from birdnet_deploy.tflite.interpreter import Int8Interpreter
 from birdnet_deploy.tflite.scores import activate

@@ -2,7 +2,7 @@
 
 Three figures a tensor, in dB: what quantizing its own values costs them (``local``), how far the int8 graph's values
 are from the float graph's, with all that was lost before (``cumulative``), and what the logits lose when this tensor
-alone is quantized and all others stay float (``alone``, centred as `metrics.sqnr_db` says).
+alone is quantized and all others stay float (``alone``, centred as `alike.sqnr_db` says).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from birdnet_deploy.audio.quantize import quantize_input
 from birdnet_deploy.quantization.fixes import Symptoms, fix_of
 from birdnet_deploy.quantization.match import Pair, match_tensors, weights_sqnr_db
-from birdnet_deploy.quantization.metrics import decibels, rounded, sqnr_db
+from birdnet_deploy.support.alike import decibels, rounded, sqnr_db
 from birdnet_deploy.tflite.cut import cut_model
 from birdnet_deploy.tflite.floats import activations
 from birdnet_deploy.tflite.interpreter import QuantParams, prepare

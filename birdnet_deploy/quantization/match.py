@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from birdnet_deploy.quantization.metrics import sqnr_db
+from birdnet_deploy.support.alike import sqnr_db
 from birdnet_deploy.tflite.interpreter import QuantParams, input_port
 from birdnet_deploy.tflite.model import Operator, Tensor, TfliteModel
 

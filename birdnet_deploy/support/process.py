@@ -158,7 +158,7 @@ def run_worker(
     (folder / "tmp").mkdir(exist_ok=True)
     log = folder / LOG_FILE
     command = [sys.executable, "-P", "-m", module, str(folder)]
-    result = run_child(command, log=log, timeout_s=timeout_s, env=_worker_environment(folder), on_tick=on_tick)
+    result = run_child(command, log=log, timeout_s=timeout_s, env=worker_environment(folder), on_tick=on_tick)
     report = folder / _ERROR_FILE
     if report.is_file():
         told = json.loads(report.read_text(encoding="utf-8"))
@@ -169,7 +169,7 @@ def run_worker(
         raise ModelError(f"{name} was still busy after {timeout_s:.0f} s", where=where, fix="check the model file")
     if result.signal_name:
         raise ModelError(f"{name} crashed ({result.signal_name})", where=where, fix="check the model and its data")
-    raise ModelError(f"{name} failed ({_last_line(log)})", where=where, fix="check the model and its data")
+    raise ModelError(f"{name} failed ({last_line(log)})", where=where, fix="check the model and its data")
 
 
 def child_environment() -> dict[str, str]:
@@ -181,8 +181,8 @@ def child_environment() -> dict[str, str]:
     }  # fmt: skip
 
 
-def _worker_environment(folder: Path) -> dict[str, str]:
-    """The environment of a child without settings of TensorFlow, temporaries inside."""
+def worker_environment(folder: Path) -> dict[str, str]:
+    """Gives a child's environment: this package importable, no TensorFlow settings, temporaries in ``folder/tmp``."""
     return {
         **child_environment(),
         "TMPDIR": str(folder / "tmp"),
@@ -195,7 +195,8 @@ def _worker_environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _last_line(log: Path) -> str:
+def last_line(log: Path) -> str:
+    """Gives the last line that a child wrote into its log."""
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1][:300] if lines else "it said nothing"
 

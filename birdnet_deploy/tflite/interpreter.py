@@ -90,7 +90,7 @@ class Int8Interpreter:
         self._input, self._output = input_port(read), output_port(read)
         self.input_quantization: QuantParams = self._input.quantization
         self.output_quantization: QuantParams = self._output.quantization
-        self._interpreter = prepare(model, kernels, threads)
+        self._interpreter, self.kernel = prepare_named(model, kernels, threads)
         self._in_index = self._interpreter.get_input_details()[0]["index"]
         self._out_index = self._interpreter.get_output_details()[0]["index"]
 
@@ -131,12 +131,22 @@ def prepare(model: bytes, kernels: Kernels, threads: int) -> Any:
 
     Raises: ModelError (exit 3) where LiteRT refuses it.
     """
+    return prepare_named(model, kernels, threads)[0]
+
+
+def prepare_named(model: bytes, kernels: Kernels, threads: int) -> tuple[Any, str]:
+    """Gives the interpreter as ``prepare`` does, and which kernels it got: ``reference``, ``xnnpack`` or ``builtin``.
+
+    Raises: as ``prepare``.
+    """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    resolvers = [OpResolverType.BUILTIN_REF]
+    resolvers = {"reference": OpResolverType.BUILTIN_REF}
     if kernels == "optimized":  # XNNPACK cannot prepare every graph (raw with pcen), its fallback can
-        resolvers = [OpResolverType.AUTO, OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES]
-    for resolver in resolvers:
+        resolvers = {
+            "xnnpack": OpResolverType.AUTO, "builtin": OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        }  # fmt: skip
+    for name, resolver in resolvers.items():
         try:
             with quiet_stderr():
                 # content, not a path: LiteRT verifies the flatbuffer only then
@@ -147,7 +157,7 @@ def prepare(model: bytes, kernels: Kernels, threads: int) -> Any:
         except (RuntimeError, ValueError) as error:
             failure = error
         else:
-            return interpreter
+            return interpreter, name
     text = " ".join(str(failure).split())[:300]
     raise ModelError(f"LiteRT cannot run it ({text})", where="the .tflite", fix="convert the model again")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,7 +38,25 @@ def build_host_frontend(
 
     Raises: ToolchainError (exit 6) without a compiler; BuildError (exit 6) with the first error and the log.
     """
-    return _built(project, "frontend", _sources(project), _FRONTEND_FLAGS, _FRONTEND_HEADERS, tools, progress)
+    return _built(project.path, "frontend", _sources(project), _FRONTEND_FLAGS, _FRONTEND_HEADERS, tools, progress)
+
+
+def build_frontend_alone(
+    files: Mapping[str, str], folder: Path, *, tools: Mapping[str, Path] | None = None, progress: Progress | None = None
+) -> Path:
+    """Gives the frontend's library of its rendered files (name -> text) without a project, built in ``folder``.
+
+    Raises: as ``build_host_frontend``.
+    """
+    core = folder / "core"
+    core.mkdir(parents=True, exist_ok=True)
+    for path in (firmware_dir() / "core").glob("*.[ch]"):
+        shutil.copyfile(path, core / path.name)
+    (folder / "generated").mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / "generated" / name).write_text(text, encoding="utf-8", newline="\n")
+    sources = [*_found(folder, "core/frontend*.c", "core/fft.c"), "generated/frontend_tables.c"]
+    return _built(folder, "frontend", sources, _FRONTEND_FLAGS, _FRONTEND_HEADERS, tools, progress)
 
 
 def build_host_network(
@@ -51,7 +70,7 @@ def build_host_network(
     if not (project.path / entries).is_file():
         raise UsageError("rendered by an older version", where=project.path, fix="generate it again")
     sources = [*_found(project.path, "core/nn/*.c"), *_found(project.path, "generated/network*.c"), entries]
-    return _built(project, "network", sources, (*_ENGINE_FLAGS, "-shared"), _ALL_HEADERS, tools, progress)
+    return _built(project.path, "network", sources, (*_ENGINE_FLAGS, "-shared"), _ALL_HEADERS, tools, progress)
 
 
 def build_host_firmware(
@@ -66,7 +85,8 @@ def build_host_firmware(
     port = [str(path) for path in sorted((firmware_dir() / "port" / "host").glob("*.c"))]
     folders = sorted({f"-I{path.parent.relative_to(project.path)}" for path in project.path.glob("core/**/*.h")})
     program = _built(
-        project, "firmware", [*sources, *port], (*_ENGINE_FLAGS, *folders), _ALL_HEADERS, tools, progress, suffix=""
+        project.path, "firmware", [*sources, *port], (*_ENGINE_FLAGS, *folders), _ALL_HEADERS, tools, progress,
+        suffix="",
     )  # fmt: skip
     return Firmware(project, program, sha256_file(program))
 
@@ -76,13 +96,13 @@ def _found(project: Path, *patterns: str) -> list[str]:
 
 
 def _built(
-    project: Project, what: str, sources: Sequence[str], flags: Sequence[str], headers: Sequence[str],
+    root: Path, what: str, sources: Sequence[str], flags: Sequence[str], headers: Sequence[str],
     tools: Mapping[str, Path] | None, progress: Progress | None, suffix: str | None = None,
 ) -> Path:  # fmt: skip
     """Gives what the native compiler makes of ``sources``; what is there for the same sources is taken as it is."""
     compiler = find_tool("cc", tools)
-    folder = project.build_dir / "host"
-    identity = _identity(project.path, sources, flags, headers, compiler)
+    folder = root / "build" / "host"
+    identity = _identity(root, sources, flags, headers, compiler)
     built = folder / f"{what}-{identity}{_suffix() if suffix is None else suffix}"
     if built.is_file():
         return built
@@ -91,9 +111,9 @@ def _built(
     log = folder / f"{what}.log"
     beside = built.with_name(f"{built.name}.part-{os.getpid()}")
     command = [str(compiler.path), *flags, *sources, "-o", str(beside.resolve())]
-    status = run_tool(command, name="cc", log=log, timeout_s=_TIMEOUT_S, cwd=project.path)
+    status = run_tool(command, name="cc", log=log, timeout_s=_TIMEOUT_S, cwd=root)
     if status != 0 or not beside.is_file():
-        raise BuildError(first_error(log), where=project.path, fix=f"see {log}")
+        raise BuildError(first_error(log), where=root, fix=f"see {log}")
     beside.replace(built)
     return built
 

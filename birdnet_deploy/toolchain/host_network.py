@@ -7,6 +7,7 @@ import math
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,19 @@ class HostNetwork:
 
         Raises: UsageError (exit 2) for a project of an older version; ToolchainError, BuildError (exit 6).
         """
-        library = build_host_network(project, tools=tools, progress=progress)
+        self._open(build_host_network(project, tools=tools, progress=progress))
+
+    @classmethod
+    def of_library(cls, library: Path) -> Self:
+        """Gives the network of a library that is built already.
+
+        Raises: BuildError (exit 6) where it cannot be loaded.
+        """
+        network = cls.__new__(cls)
+        network._open(library)
+        return network
+
+    def _open(self, library: Path) -> None:
         try:
             self._library = ctypes.CDLL(str(library.resolve()))
             self.input_size = int(self._library.network_host_input_size())

@@ -95,10 +95,14 @@ def ties(wanted: Values, got: Values) -> dict[str, int]:
     return {"float_windows": shared(wanted), "int8_windows": shared(got), "agreed_counting_ties": int(among.sum())}
 
 
+def confidence_bins(wanted: Values) -> NDArray[np.intp]:
+    """Gives the bin of each window's best score, from 0 below the first edge on; a bin holds its upper edge."""
+    return np.asarray(np.searchsorted(CONFIDENCE_EDGES, wanted.max(axis=1), side="left"))
+
+
 def by_confidence(wanted: Values, agrees: NDArray[np.bool_]) -> list[Mapping[str, Any]]:
     """Gives the agreement in bins of the float model's best score, lowest first; ``to`` is None for the last."""
-    best = wanted.max(axis=1)
-    places = np.searchsorted(CONFIDENCE_EDGES, best, side="left")
+    places = confidence_bins(wanted)
     edges = (None, *CONFIDENCE_EDGES, None)
     bins = range(len(CONFIDENCE_EDGES) + 1)
     return [{"above": edges[i], "to": edges[i + 1], **counted(agrees[places == i])} for i in bins]

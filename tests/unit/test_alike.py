@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from birdnet_deploy.quantization.by_file import file_figures, labelled_accuracy
-from birdnet_deploy.quantization.metrics import (
+from birdnet_deploy.support.alike import (
     by_confidence,
     cosines,
     counted,

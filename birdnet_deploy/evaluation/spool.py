@@ -1,0 +1,40 @@
+"""Rows that do not have to fit into memory: written to a temporary file, then mapped."""
+
+from __future__ import annotations
+
+import tempfile
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+
+class Spool:
+    """A growing array ``[rows, *shape]`` on the disk; its file has no name and goes when the spool is closed."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: DTypeLike) -> None:
+        self._shape, self._dtype = shape, np.dtype(dtype)
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the spool
+        self.rows = 0
+
+    def __enter__(self) -> Spool:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def add(self, rows: NDArray[Any]) -> None:
+        """Appends rows ``[n, *shape]``."""
+        taken = np.ascontiguousarray(rows, self._dtype).reshape(-1, *self._shape)
+        self._file.write(taken.data if taken.size else b"")
+        self.rows += len(taken)
+
+    def array(self) -> NDArray[Any]:
+        """Gives all rows; they are read from the disk where they are looked at."""
+        if not self.rows:
+            return np.empty((0, *self._shape), self._dtype)
+        self._file.flush()
+        return np.memmap(self._file, self._dtype, mode="r", shape=(self.rows, *self._shape))

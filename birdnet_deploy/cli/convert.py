@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from birdnet_deploy.cli.options import model_options, quantize_options
+from birdnet_deploy.cli.options import model_options, quantize_options, report_option
 from birdnet_deploy.errors import GatesNotMet
 
 if TYPE_CHECKING:
@@ -48,12 +48,13 @@ _NORMS = {"auto": None, "on": True, "off": False}
     help="Whether a hybrid frontend divides by each sample's maximum; auto: as the file's layout says.",
 )  # fmt: skip
 @click.option("--strict", is_flag=True, help="Refuse recordings that cannot be read, rather than skip them.")
+@report_option
 @click.option("--force", is_flag=True, help="Replace an edited or foreign folder; a copy is kept.")
 def command(
     *, model: Path | None, calibration: str | None, evaluation: Path | None, hints: ModelHints,
     output: Path | None, head: Literal["logits", "probabilities"],
     io: Literal["int8", "float32"], quantize: dict[str, Any], simplify: bool, max_windows: int | None,
-    sample_norm: str, strict: bool, force: bool,
+    sample_norm: str, strict: bool, force: bool, report_page: Path | None,
 ) -> None:  # fmt: skip
     """Quantize MODEL.keras to full int8 and write a bundle: model, labels, config, golden windows, report, lock.
 
@@ -74,6 +75,10 @@ def command(
     with ConsoleProgress() as progress, frontier_on_failure():
         bundle = pipeline.convert(request, progress)
     show_bundle(bundle)
+    if report_page is not None:
+        from birdnet_deploy.showing.commands import of_bundle
+
+        of_bundle(report_page, bundle)
 
 
 @contextmanager

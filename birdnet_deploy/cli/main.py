@@ -26,6 +26,7 @@ COMMANDS = {
     "st-validate": ("st_validate", "Show and judge the validate report of ST Edge AI."),
     "deploy": ("deploy", "All of it: convert, validate, generate, build, run."),
     "compare": ("compare", "Compare two bundles, or a readback of a board with the host."),
+    "report": ("report", "Show a bundle, a project and a readback in one HTML page."),
     "model": ("model", "Build or summarise a model of the DS-CNN family."),
 }
 

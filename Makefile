@@ -10,7 +10,7 @@ STAMPS := $(VENV)/stamps
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak lint docs check clean distclean tools
+.PHONY: help demo test soak lint docs check clean distclean tools browser
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | while IFS=$$'\t' read -r target text; do \
@@ -19,7 +19,7 @@ help: ## show this list
 demo: tools $(STAMPS)/run $(DEMO)/model/demo.keras ## train a small model on synthesised songs and run it on an emulated Cortex-M55
 	@$(PY) examples/demo/demo.py $(DEMO)
 
-test: tools $(STAMPS)/test ## run the tests (about 15 minutes on two cores)
+test: tools browser $(STAMPS)/test ## run the tests (about 15 minutes on two cores)
 	@$(PYTEST) -m "not soak"
 
 soak: tools $(STAMPS)/test ## run the long tests
@@ -46,6 +46,9 @@ distclean: clean ## clean, and remove the virtual environment
 
 tools:
 	@scripts/setup-debian.sh
+
+browser: tools
+	@scripts/setup-debian.sh chromium
 
 # A stamp is as old as the installation that it stands for; pyproject.toml is what it depends on.
 $(STAMPS)/run: pyproject.toml scripts/setup-venv.sh scripts/find-python.sh | tools

@@ -76,7 +76,7 @@ class Bundle:
     @property
     def golden(self) -> Path:
         """The ``golden.npz``: ``pcm`` int16, ``features`` float32, ``input`` int8, ``npu_input`` int8 with a prologue,
-        ``output`` int8 of the network that runs.
+        ``output`` int8 of the network that runs; ``worst_pcm``, ``worst_features`` of the worst windows measured.
         """
         return self.path / GOLDEN_FILE
 

@@ -171,6 +171,7 @@ def write_files(
     import numpy as np
 
     from birdnet_deploy.model.labels import format_labels
+    from birdnet_deploy.quantization.detail import worst_arrays
     from birdnet_deploy.quantization.fidelity import measure_fidelity
     from birdnet_deploy.quantization.golden import make_golden
 
@@ -180,9 +181,10 @@ def write_files(
     config = source.config.with_(output_activation=quantized.output_activation, class_names=source.labels)
     jsonfile.write(staging / artifacts.CONFIG_FILE, config.to_json())
     golden: dict[str, Any] = make_golden(quantized, windows)
-    np.savez(staging / artifacts.GOLDEN_FILE, **golden)
     progress.step("measuring what int8 changed")
     report = measure_fidelity(quantized, windows, config, golden, full=full)
+    golden |= worst_arrays(report["detail"], windows.evaluation.pcm, quantized.evaluation_features)
+    np.savez(staging / artifacts.GOLDEN_FILE, **golden)
     report["frontier"] = _with_files(_judged(quantized, options), windows.calibration.refs)
     report["auto"] = _auto(quantized, options)
     if full:

@@ -298,7 +298,6 @@ def deploy(request: DeployRequest, progress: Progress, show_findings: Callable[[
     return run(wanted, progress, is_locked=is_locked)
 
 
-
 def evaluate(request: EvaluateRequest, progress: Progress | None = None) -> Evaluation:
     """Gives what float, int8 and device twin make of a whole archive; what a killed run did is kept and resumed.
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Makes sure that the tools from Debian are here: cross compiler, C library for it, emulator, cc, make, python.
+# Arguments are further packages whose program has the same name (make test: chromium).
 # Does nothing where they are; installs them as root or by sudo without a password; else says what to type (exit 6).
 set -euo pipefail
 
@@ -23,6 +24,9 @@ has qemu-system-arm || missing+=(qemu-system-arm)
 { has cc || has gcc; } || missing+=(gcc libc6-dev)
 has make || missing+=(make)
 has_venv || missing+=(python3 python3-venv)
+for program in "$@"; do
+    has "$program" || missing+=("$program")
+done
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 install="apt-get install -y --no-install-recommends ${missing[*]}"
@@ -48,7 +52,11 @@ if ! { "${root[@]}" apt-get update && "${root[@]}" env DEBIAN_FRONTEND=nonintera
     echo "error: apt-get failed -> mend the cause above, or: sudo $install" >&2
     exit 6
 fi
-has_newlib && has qemu-system-arm && has_venv && exit 0
+more=yes
+for program in "$@"; do
+    has "$program" || more=
+done
+[ "$more" ] && has_newlib && has qemu-system-arm && has_venv && exit 0
 if ! has_venv; then
     echo "error: no python 3.11 to 3.13 with venv -> install one, or: make PYTHON=/path/to/python ..." >&2
 else

@@ -9,7 +9,7 @@ import click
 
 from birdnet_deploy.cli.compare import TOLERANCE_HELP, ToleranceType
 from birdnet_deploy.cli.monitor import Duration, _has_terminal, _menu
-from birdnet_deploy.cli.options import output_format_option
+from birdnet_deploy.cli.options import output_format_option, report_option
 from birdnet_deploy.errors import INTERRUPTED_EXIT_CODE
 from birdnet_deploy.support.printable import printable
 
@@ -42,8 +42,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("--serial", type=click.Choice(["pty", "tcp"]), help="The emulated board's line; pty where there is one.")
 @click.option("--strict", is_flag=True, help="Fail at the first recording that cannot be read.")
 @output_format_option
+@report_option
 @click.pass_context
-def command(ctx: click.Context, /, output_format: str, baud: int | None, prepare: bool, **options: Any) -> None:
+def command(
+    ctx: click.Context, /, output_format: str, baud: int | None, prepare: bool, report_page: Path | None, **options: Any
+) -> None:  # fmt: skip
     """Run recordings through a board, read every window back and hold it against the host.
 
     The recordings become a card (--card), the board runs over it, asked file by file; without a card in the board each
@@ -69,6 +72,10 @@ def command(ctx: click.Context, /, output_format: str, baud: int | None, prepare
     else:
         for text in [*summary_lines(result), f"report in {result.folder}"]:
             click.echo(printable(text))
+    if report_page is not None:
+        from birdnet_deploy.showing.commands import of_board_test
+
+        of_board_test(report_page, result, request.path)
     if result.failure is not None:
         click.echo(f"error: {result.failure.line}", err=True)
     if result.interrupted:

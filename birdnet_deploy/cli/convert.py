@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from birdnet_deploy.cli.options import locked_option, model_options, output_format_option, quantize_options
+from birdnet_deploy.cli.options import (
+    locked_option,
+    model_options,
+    output_format_option,
+    quantize_options,
+    report_option,
+)
 from birdnet_deploy.errors import GatesNotMet
 
 if TYPE_CHECKING:
@@ -48,6 +54,7 @@ _NORMS = {"auto": None, "on": True, "off": False}
     help="Whether a hybrid frontend divides by each sample's maximum; auto: as the file's layout says.",
 )  # fmt: skip
 @click.option("--strict", is_flag=True, help="Refuse recordings that cannot be read, rather than skip them.")
+@report_option
 @click.option("--force", is_flag=True, help="Replace an edited or foreign folder; a copy is kept.")
 @output_format_option
 @locked_option
@@ -55,7 +62,7 @@ def command(
     *, model: Path | None, calibration: str | None, evaluation: Path | None, hints: ModelHints,
     output: Path | None, head: Literal["logits", "probabilities"],
     io: Literal["int8", "float32"], quantize: dict[str, Any], simplify: bool, max_windows: int | None,
-    sample_norm: str, strict: bool, force: bool, locked: bool, output_format: str,
+    sample_norm: str, strict: bool, force: bool, locked: bool, output_format: str, report_page: Path | None,
 ) -> None:  # fmt: skip
     """Quantize MODEL.keras to full int8 and write a bundle: model, labels, config, golden windows, report, lock.
 
@@ -79,6 +86,10 @@ def command(
         show_json(bundle_facts(bundle))
     else:
         show_bundle(bundle)
+    if report_page is not None:
+        from birdnet_deploy.showing.commands import of_bundle
+
+        of_bundle(report_page, bundle)
 
 
 @contextmanager

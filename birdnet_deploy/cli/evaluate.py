@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from birdnet_deploy.cli.options import model_options
+from birdnet_deploy.cli.options import model_options, output_format_option
 from birdnet_deploy.support.printable import printable
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _summary_options(function: Any) -> Any:
             help="Of results.*: a row for each window and engine.",
         ),
         click.option("--force", is_flag=True, help="Begin anew where the folder holds an evaluation."),
-        click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True),
+        output_format_option,
     )  # fmt: skip
     for option in reversed(options):
         function = option(function)

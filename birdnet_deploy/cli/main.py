@@ -35,6 +35,7 @@ COMMANDS = {
     "deploy": ("deploy", "All of it: convert, validate, generate, build, run."),
     "compare": ("compare", "Compare two bundles, or a readback of a board with the host."),
     "evaluate": ("evaluate", "Compare float, int8 and device twin over a whole archive."),
+    "report": ("report", "Show a bundle, a project and a readback in one HTML page."),
     "model": ("model", "Build or summarise a model of the DS-CNN family."),
 }
 

@@ -63,6 +63,26 @@ locked_option = click.option(
 )
 
 
+def report_option(function: Callable[..., None]) -> Callable[..., None]:
+    """Adds ``--report FILE.html``; the command gets the path as ``report_page``."""
+    told = "Write the page of `report` to this .html too."
+    return click.option("--report", "report_page", type=click.Path(path_type=Path), callback=_html, help=told)(function)
+
+
+def _html(ctx: click.Context, option: click.Parameter, value: Path | None) -> Path | None:
+    """Refuses, before any work, a page that could replace something else, or that has no folder to be in."""
+    if value is None:
+        return None
+    if value.suffix.lower() not in (".html", ".htm"):
+        raise click.BadParameter(f"{value} does not end in .html", ctx, option)
+    if not value.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {value.parent}", ctx, option)
+    from birdnet_deploy.showing.place import refuse_inside
+
+    refuse_inside(value)
+    return value
+
+
 class _Share(click.FloatRange):
     """A number above 0, at most 1; NaN, which no bound holds, is none."""
 

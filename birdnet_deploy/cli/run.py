@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from birdnet_deploy.cli.options import locked_option, model_options, output_format_option
+from birdnet_deploy.cli.options import locked_option, model_options, output_format_option, report_option
 
 if TYPE_CHECKING:
     from birdnet_deploy.device_run import RunResult
@@ -38,12 +38,13 @@ def _finite(ctx: click.Context, option: click.Parameter, value: float | None) ->
 @click.option("--stages", is_flag=True, help="Compare the tensors before the network too; name the first that differs.")
 @output_format_option
 @locked_option
+@report_option
 @model_options
 @click.pass_context
 def command(
     ctx: click.Context, *, project: Path | None, audio: Path, save: Path | None, threshold: float | None,
     top_k: int, timeout_s: float, line: str | None, icount: bool, strict: bool, stages: bool,
-    output_format: str, target: str | None, locked: bool, hints: ModelHints,
+    output_format: str, target: str | None, locked: bool, hints: ModelHints, report_page: Path | None,
 ) -> None:  # fmt: skip
     """Run PROJECT's firmware in QEMU over recordings and check every window against the host.
 
@@ -63,6 +64,10 @@ def command(
     with ConsoleProgress() as progress:
         result = pipeline.run(request, progress, is_locked=locked)
     show_result(result, output_format)
+    if report_page is not None:
+        from birdnet_deploy.showing.commands import of_run
+
+        of_run(report_page, result)
     ctx.exit(result.exit_code)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from birdnet_deploy.cli.options import locked_option
+from birdnet_deploy.cli.options import locked_option, report_option
 from birdnet_deploy.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,13 +32,14 @@ _PATH = click.Path(path_type=Path)
 @click.option("-o", "--output", type=_PATH, help="Write the report to this file instead of stdout.")
 @click.option("--statistics", is_flag=True, help="Counts by rule instead of findings (text), or beside them (json).")
 @click.option("--layers", is_flag=True, help="The table of layers and the plan of the activations too (text).")
+@report_option
 @click.option("--exit-zero", is_flag=True, help="Exit 0 even where there are errors.")
 @locked_option
 @click.pass_context
 def command(
     ctx: click.Context, *, path: Path | None, target: str | None, selected: tuple[str, ...],
     ignored: tuple[str, ...], profile: Path | None, measured: Path | None, output_format: str, output: Path | None,
-    statistics: bool, layers: bool, exit_zero: bool, locked: bool,
+    statistics: bool, layers: bool, exit_zero: bool, locked: bool, report_page: Path | None,
 ) -> None:  # fmt: skip
     """Check PATH against the NPU's and the engine's rules: a bundle, .tflite, .keras, project or stedgeai output.
 
@@ -51,6 +52,7 @@ def command(
 
     _check_options(output_format, statistics, layers)
     _check_output(output, path)
+    _check_output(report_page, path)
     result = pipeline.validate(
         path, target=target, select=_ids(selected), ignore=_ids(ignored), profile=profile, is_locked=locked
     )
@@ -67,6 +69,10 @@ def command(
 
         with replaced_text(output) as file:
             file.write(render(report, output_format))
+    if report_page is not None:
+        from birdnet_deploy.showing.commands import of_validation
+
+        of_validation(report_page, result)
     if result.errors and not exit_zero:
         ctx.exit(4)
 

@@ -16,6 +16,7 @@ from birdnet_deploy.audio.quantize import quantize_input
 from birdnet_deploy.model.config import ModelConfig
 from birdnet_deploy.quantization.by_file import file_figures, labelled_accuracy
 from birdnet_deploy.quantization.convert import QuantizedModel
+from birdnet_deploy.quantization.detail import detail_of
 from birdnet_deploy.support.alike import (
     CONFIDENT,
     by_confidence,
@@ -102,14 +103,18 @@ def measure_fidelity(
     """Gives the content of ``report.json``; ``fidelity`` in it is None without evaluation windows.
 
     All evaluation windows run on optimized kernels, through the prologue first where there is one; with a prologue
-    ``without_prologue`` has the same figures of ``model.tflite``. ``reference`` says how far the reference kernels,
+    ``without_prologue`` has the same figures of ``model.tflite``. ``detail`` is what single windows and classes show.
+    ``reference`` says how far the reference kernels,
     which the device equals, are from them: on the ``golden`` windows and, in a ``full`` report, on 64 more.
     """
-    fidelity = whole = None
+    fidelity = whole = detail = None
     if len(quantized.evaluation_features):
-        fidelity = _fidelity(quantized, windows.evaluation.refs, config, prologue=quantized.cut is not None)
+        found, step = _compared(quantized, windows.evaluation.refs, config, prologue=quantized.cut is not None)
+        fidelity = _fidelity(found)
+        outputs = (found.float_outputs, found.int8_outputs)
+        detail = detail_of(*outputs, found.activation, step, found.refs, found.labels)
         if quantized.cut is not None:
-            whole = _fidelity(quantized, windows.evaluation.refs, config, prologue=False)
+            whole = _fidelity(_compared(quantized, windows.evaluation.refs, config, prologue=False)[0])
     reference = reference_spread(quantized, golden, SPREAD_WINDOWS if full else 0)
     warnings = list(windows.warnings)
     if reference["max_steps"] > MAX_SPREAD:
@@ -140,6 +145,7 @@ def measure_fidelity(
         },
         "fidelity": fidelity,
         "without_prologue": whole,
+        "detail": detail,
         "reference": reference,
         "layers": None,
         "warnings": warnings,
@@ -191,7 +197,10 @@ def network_inputs(quantized: QuantizedModel, features: NDArray[np.float32], *, 
     return inputs
 
 
-def _fidelity(quantized: QuantizedModel, refs: Sequence[Ref], config: ModelConfig, *, prologue: bool) -> dict[str, Any]:
+def _compared(
+    quantized: QuantizedModel, refs: Sequence[Ref], config: ModelConfig, *, prologue: bool
+) -> tuple[Comparison, float]:
+    """Gives the outputs of both models on all evaluation windows, and what an int8 step of them is worth."""
     network = quantized.network if prologue else quantized.tflite
     interpreter = Int8Interpreter(network, kernels="optimized", threads=THREADS)
     inputs = network_inputs(quantized, quantized.evaluation_features, prologue=prologue)
@@ -202,6 +211,10 @@ def _fidelity(quantized: QuantizedModel, refs: Sequence[Ref], config: ModelConfi
         refs=refs,
         labels=config.class_names or (),
     )
+    return comparison, interpreter.output_quantization.scale
+
+
+def _fidelity(comparison: Comparison) -> dict[str, Any]:
     return {"kernels": "optimized", **compare(comparison)}
 
 

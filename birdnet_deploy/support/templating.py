@@ -1,4 +1,4 @@
-"""The one Jinja environment for C, linker scripts and build files. A template looks like its output."""
+"""The Jinja environments: one for C, linker scripts and build files, one for HTML. A template looks like its output."""
 
 from __future__ import annotations
 
@@ -49,6 +49,26 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
+@cache
+def _html_environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates_dir()),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=True,
+    )
+
+
+def render_html(template: str, context: Mapping[str, Any]) -> str:
+    """Gives a page's text; whatever the context holds is text in it, but for ``markupsafe.Markup``.
+
+    Raises: InternalError (exit 1) naming the template and the variable that is missing.
+    """
+    return _rendered(_html_environment(), template, context)
+
+
 def render(template: str, context: Mapping[str, Any]) -> str:
     """Gives a template's text; ``template`` is a path below ``templates/`` with ``/`` between folders.
 
@@ -57,8 +77,12 @@ def render(template: str, context: Mapping[str, Any]) -> str:
 
     Raises: InternalError (exit 1) naming the template and the variable that is missing or not escaped.
     """
+    return _rendered(_environment(), template, context)
+
+
+def _rendered(environment: jinja2.Environment, template: str, context: Mapping[str, Any]) -> str:
     try:
-        return _environment().get_template(template).render(context)
+        return environment.get_template(template).render(context)
     except jinja2.UndefinedError as error:
         raise InternalError(str(error.message), where=f"templates/{template}", fix="report this") from error
     except jinja2.TemplateNotFound as error:

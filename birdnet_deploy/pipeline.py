@@ -35,6 +35,7 @@ from birdnet_deploy.support.publish import published
 if TYPE_CHECKING:
     from birdnet_deploy.device_run import RunRequest, RunResult
     from birdnet_deploy.npu.finding import ValidationResult
+    from birdnet_deploy.project.choices import Choices
 
 __all__ = [
     "ConvertRequest", "DeployRequest", "build", "convert", "deploy", "find_bundle", "generate", "run", "validate",
@@ -87,24 +88,26 @@ def validate(
 
 def generate(
     bundle_path: Path | None = None, *, target: str | None = None, output: Path | None = None,
-    force: bool = False, top_k: int = 3, hints: ModelHints | None = None, progress: Progress | None = None,
+    force: bool = False, choices: Choices | None = None, network_dir: Path | None = None, ioc: Path | None = None,
+    hints: ModelHints | None = None, progress: Progress | None = None,
 ) -> Project:  # fmt: skip
     """Gives the rendered firmware project of a bundle: complete, self-contained, the same bytes each time.
 
     ``bundle_path`` may be a full-int8 ``.tflite`` that others converted, or a folder that holds one; ``hints`` is
-    what was said of it.
+    what was said of it. ``choices`` are what predictions name and where sound comes from. For a board with an NPU,
+    ``network_dir`` has what stedgeai made of the network elsewhere, ``ioc`` is a CubeMX project to complete.
 
-    Raises: UsageError (2), ModelError (3), CheckFailed where the bundle differs from its lock (4), OutputRefused (5).
+    Raises: UsageError (2), ModelError (3), CheckFailed where the bundle differs from its lock or ``network_dir`` is
+    of another model (4), OutputRefused (5).
     """
     from birdnet_deploy.codegen.frontend_tables import frontend_files
-    from birdnet_deploy.codegen.memory_plan import describe_memory
-    from birdnet_deploy.codegen.network import generate_network
     from birdnet_deploy.codegen.prologue import generate_prologue
     from birdnet_deploy.imported import open_or_import
+    from birdnet_deploy.networks import added_of, network_of
+    from birdnet_deploy.project.choices import Choices
     from birdnet_deploy.project.generate import generate_project
     from birdnet_deploy.project.open import open_project
     from birdnet_deploy.prologue.file import read_prologue
-    from birdnet_deploy.tflite.ends import strip_float_ends
     from birdnet_deploy.tflite.interpreter import input_port
     from birdnet_deploy.tflite.reader import read_model
 
@@ -115,16 +118,19 @@ def generate(
     with open_or_import(path, with_settings(hints or ModelHints(), path, settings), progress) as opened:
         _check_lock(opened)
         progress.step("generating C")
-        network = generate_network(read_model(strip_float_ends(opened.network)))
+        network, plan = network_of(opened, name)
         taken, prologue = network.input_quantization, None
+        added = added_of(opened, name, network_dir, ioc)
         quantization = input_port(read_model(opened.model)).quantization
         frontend = frontend_files(opened.config, quantization.scale, quantization.zero_point)
         if opened.prologue is not None:
             prologue = generate_prologue(read_prologue(opened.prologue), taken.scale, taken.zero_point)
         output = output or settings.project or _project_name(path, name)
         with published(output, kind="project", force=force, keep=PROJECT_KEEPS) as staging:
-            plan = describe_memory(network)
-            generate_project(opened, name, network, frontend, staging, prologue=prologue, top_k=top_k, memory_plan=plan)
+            generate_project(
+                opened, name, network, frontend, staging,
+                prologue=prologue, choices=choices or Choices(), memory_plan=plan, added=added,
+            )  # fmt: skip
     return open_project(output)
 
 

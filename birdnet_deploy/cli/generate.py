@@ -19,11 +19,18 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The project's folder.")
 @click.option("--force", is_flag=True, help="Replace an edited or foreign folder; a copy is kept.")
 @click.option("--top-k", type=int, default=3, show_default=True, help="How many best classes a record names.")
+@click.option("--threshold", type=float, metavar="X", help="Records name only classes of at least this score, 0 to 1.")
+@click.option("--species", type=click.Path(path_type=Path), help="Labels, one a line: records name only these.")
+@click.option("--audio-source", default="card", show_default=True, help="card, or microphone: of a board that has one.")
+@click.option(
+    "--network-dir", type=click.Path(path_type=Path), help="What stedgeai made of this network on another machine."
+)
+@click.option("--ioc", type=click.Path(path_type=Path), help="Your CubeMX project; a copy gets an X-CUBE-AI section.")
 @click.option("--plan", is_flag=True, help="Show what lies where in the arena from step to step.")
 @model_options
 def command(
-    bundle: Path | None, target: str | None, output: Path | None, force: bool, top_k: int, plan: bool,
-    hints: ModelHints,
+    bundle: Path | None, target: str | None, output: Path | None, force: bool, top_k: int, threshold: float | None,
+    species: Path | None, audio_source: str, network_dir: Path | None, ioc: Path | None, plan: bool, hints: ModelHints,
 ) -> None:  # fmt: skip
     """Render a complete firmware project from BUNDLE: sources, network, labels, Makefile.
 
@@ -34,19 +41,22 @@ def command(
 
     from birdnet_deploy import pipeline
     from birdnet_deploy.cli.console import ConsoleProgress
+    from birdnet_deploy.project.choices import Choices
 
     with ConsoleProgress() as progress:
         project = pipeline.generate(
-            bundle, target=target, output=output, force=force, top_k=top_k, hints=hints, progress=progress
+            bundle, target=target, output=output, force=force, network_dir=network_dir, ioc=ioc, hints=hints,
+            choices=Choices(top_k, threshold, species, audio_source), progress=progress,
         )  # fmt: skip
     click.echo(f"project   {project.path} for {project.target}, {len(project.bundle.labels)} classes")
     click.echo(f"model     {project.bundle.model_sha256}")
     click.echo(f"lock      {project.bundle.lock_sha256}")
     click.echo(f"next      birdnet-deploy build {shlex.quote(str(project.path))}")
-    if plan:
+    from birdnet_deploy.artifacts import MEMORY_PLAN_FILE
+
+    if plan and (project.path / MEMORY_PLAN_FILE).is_file():
         import json
 
-        from birdnet_deploy.artifacts import MEMORY_PLAN_FILE
         from birdnet_deploy.project.memory_picture import text_picture
 
         click.echo("")

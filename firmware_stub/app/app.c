@@ -3,6 +3,7 @@
 #include "app_config.h"
 #include "cardlog.h"
 #include "console.h"
+#include "golden.h"
 #include "log.h"
 #include "port.h"
 #include "report.h"
@@ -41,6 +42,7 @@ void app_run(void)
     cardlog_begin();
     report_hello();
     log_start();
+    (void)golden_check();
     if (console_waits()) {
         console_serve();
     }

@@ -101,6 +101,18 @@ def find_trees(names: Sequence[str], named: Mapping[str, Path] | None = None) ->
     return found
 
 
+def known_trees(named: Mapping[str, Path] | None = None) -> tuple[Path, ...]:
+    """Gives the roots of the trees that are named or in their usual places, each once; none is looked into."""
+    found = []
+    for spec in trees().values():
+        try:
+            path, _ = _located(spec, named or {})
+        except ToolchainError:
+            continue
+        found += [path] if path is not None else []
+    return tuple(dict.fromkeys(found))
+
+
 def joined(problems: Sequence[ToolchainError]) -> ToolchainError:
     """Gives one error of several, with every remedy once."""
     if len(problems) == 1:

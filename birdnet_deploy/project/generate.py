@@ -23,9 +23,8 @@ from birdnet_deploy.project.golden_window import golden_context
 from birdnet_deploy.project.ioc import merged_ioc
 from birdnet_deploy.project.layout import GENERATED, Sources, rendered_files, sources_of
 from birdnet_deploy.project.memory_picture import svg_picture
-from birdnet_deploy.project.npu_files import NETWORK_FOLDER, is_npu, npu_context
+from birdnet_deploy.project.npu_files import NETWORK_FOLDER, is_npu, npu_context, place_all
 from birdnet_deploy.project.parts import Network, Prologue
-from birdnet_deploy.project.placement import place
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.resources import firmware_dir
 from birdnet_deploy.support.templating import render
@@ -75,11 +74,11 @@ def generate_project(
     sources = sources_of(
         board.ports, network.kernel_sources, names, prologue.sources if prologue else (), engine=not is_npu(board)
     )  # fmt: skip
-    placed = place(memory_plan, board)
+    placed = place_all(board, memory_plan, prologue.arena_bytes if prologue else 0)
     context = {**_context(bundle, board, network, sources, choices), "placed": placed}
     context["weights_sha256"] = added.weights_sha256 or _weights_sha256(network)
     if is_npu(board):
-        context |= npu_context(board, bundle)
+        context |= npu_context(board, bundle, placed.prologue)
     _copy(sources.copied, firmware_dir(), staging)
     _copy(bundle.files, bundle.path, staging / BUNDLE_FOLDER)
     banner = render("c/banner.j2", context)

@@ -10,9 +10,10 @@ from typing import Any
 
 from birdnet_deploy.artifacts import BUNDLE_FOLDER, MODEL_FILE, NPU_MODEL_FILE, Bundle
 from birdnet_deploy.errors import InternalError
-from birdnet_deploy.npu.data import Target, read_target, versions
+from birdnet_deploy.npu.data import Pool, Target, read_target, versions
 from birdnet_deploy.npu.targets import Board
 from birdnet_deploy.project.getting_started import getting_started_context
+from birdnet_deploy.project.placement import Placed, place, place_for_npu
 from birdnet_deploy.project.vendor_parts import vendor_parts
 
 NETWORK_FOLDER = "network"  # of a project: what stedgeai made of the model
@@ -36,8 +37,20 @@ def is_npu(board: Board) -> bool:
     return read_target(board.name).processor == "npu"
 
 
-def npu_context(board: Board, bundle: Bundle) -> dict[str, Any]:
+def place_all(board: Board, memory_plan: Mapping[str, Any] | None, prologue_bytes: int) -> Placed:
+    """Gives where a project's memories go, with an NPU or without; ``prologue_bytes`` is 0 without a prologue.
+
+    Raises: ModelError (exit 3) where a prologue does not fit beside the NPU.
+    """
+    if is_npu(board):
+        return place_for_npu(board, read_target(board.name).activations, prologue_bytes)
+    return place(memory_plan, board)
+
+
+def npu_context(board: Board, bundle: Bundle, taken: Pool | None) -> dict[str, Any]:
     """Gives what the templates of the group ``n6`` take beyond those of every board.
+
+    ``taken`` is the part of the network's memory that the prologue takes.
 
     Raises: InternalError for a target without a flash layout.
     """
@@ -59,14 +72,14 @@ def npu_context(board: Board, bundle: Bundle) -> dict[str, Any]:
         "layouts": ("lrun", "xip") if board.xip is not None else ("lrun",),
         "neuralart_options": _table()["options"],
         "profiles": PROFILES,
-        "pools": {profile: _pools(board, target, profile) for profile in PROFILES},
+        "pools": {profile: _pools(board, target, profile, taken) for profile in PROFILES},
         **getting_started_context(bundle.config, bundle.labels),
     }
 
 
-def _pools(board: Board, target: Target, profile: str) -> list[dict[str, Any]]:
+def _pools(board: Board, target: Target, profile: str, taken: Pool | None) -> list[dict[str, Any]]:
     """Gives the memory pools in ST's order; sizes in the unit that ST's files use."""
-    given = {pool.name: pool for pool in (*target.activations, *target.weights)}
+    given = {pool.name: _behind(pool, taken) for pool in (*target.activations, *target.weights)}
     pools = []
     for entry in _table()["pools"]:
         pool = given.get(entry["name"])
@@ -81,3 +94,10 @@ def _pools(board: Board, target: Target, profile: str) -> list[dict[str, Any]]:
             "size": size // _MEGABYTE if large else size // 1024, "unit": "MBYTES" if large else "KBYTES",
         })  # fmt: skip
     return pools
+
+
+def _behind(pool: Pool, taken: Pool | None) -> Pool:
+    """Gives what is left of a pool for the network."""
+    if taken is None or taken.name != pool.name:
+        return pool
+    return Pool(pool.name, pool.address + taken.bytes, pool.bytes - taken.bytes)

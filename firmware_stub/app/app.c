@@ -4,6 +4,7 @@
 #include "cardlog.h"
 #include "console.h"
 #include "golden.h"
+#include "live.h"
 #include "log.h"
 #include "port.h"
 #include "report.h"
@@ -46,7 +47,11 @@ void app_run(void)
     if (console_waits()) {
         console_serve();
     }
+#ifdef APP_AUDIO_MICROPHONE
+    (void)live_run();
+#else
     (void)runs_card(NULL);
+#endif
     cardlog_check();
     report_bye(runs_windows());
     port_exit(PORT_EXIT_DONE);

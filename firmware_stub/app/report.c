@@ -3,6 +3,7 @@
 #include "app_config.h"
 #include "chosen.h"
 #include "command.h"
+#include "live.h"
 #include "port.h"
 #include "record.h"
 
@@ -122,6 +123,9 @@ void report_stat(uint32_t up_ms, uint32_t bad)
         json_uint(&record.json, "stack", port_stack_unused());
     }
     json_uint(&record.json, "rx_bad", bad);
+#ifdef APP_AUDIO_MICROPHONE
+    json_uint(&record.json, "lost", live_lost());
+#endif
     (void)record_send(&record);
 }
 

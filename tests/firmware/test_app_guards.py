@@ -14,7 +14,7 @@ import pytest
 from birdnet_deploy.support.resources import firmware_dir
 from tests.firmware.test_app import sound
 from tests.support.bn1 import read_records, signed
-from tests.support.tiny import LABELS, WINDOW, compile_host_app, expected_outputs, make_project
+from tests.support.tiny import HOP, LABELS, WINDOW, compile_host_app, expected_outputs, make_project
 from tests.support.wav import wav
 
 
@@ -96,3 +96,52 @@ def test_what_a_user_adds_is_called_after_each_window(tmp_path: Path) -> None:
     lines = [line for line in printed.decode(errors="replace").splitlines() if line.startswith("[user] ")]
     assert lines == [f"[user] {LABELS[window['top'][0]]}" for window in windows]
     assert len(lines) == 3
+
+
+def microphone_app(folder: Path, *extra: str) -> Path:
+    """Gives the application that listens to the host's microphone."""
+    project = make_project(folder / "fw", audio_source="microphone")
+    return compile_host_app(project, firmware_dir() / "port/host", folder / "app", *extra)
+
+
+def hear(app: Path, folder: Path, pcm: np.ndarray) -> list[dict]:
+    (folder / "heard.wav").write_bytes(wav(pcm))
+    env = {**os.environ, "BN_CARD": str(folder), "BN_MICROPHONE": str(folder / "heard.wav")}
+    done = subprocess.run([app], env=env, capture_output=True, timeout=60, check=True)
+    return read_records(done.stdout)
+
+
+def test_the_microphone_gives_windows_without_a_gap(tmp_path: Path) -> None:
+    app = microphone_app(tmp_path)
+    pcm = sound(WINDOW + 5 * HOP + 7)
+    hello, *windows, end, bye = hear(app, tmp_path, pcm)
+    assert hello["t"] == "hello"
+    assert [window["start"] for window in windows] == [n * HOP for n in range(6)]
+    for number, window in enumerate(windows):
+        assert (window["t"], window["file"], window["win"]) == ("inf", "MICROPHONE", number)
+        assert signed(window["out"]) == expected_outputs(pcm[number * HOP : number * HOP + WINDOW])
+    assert end == {"t": "err", "file": "MICROPHONE", "code": -1, "reason": "the microphone gives no more"}
+    assert bye == {"t": "bye", "windows": 6, "dropped": 0}
+    (tmp_path / "heard.wav").unlink()
+    done = subprocess.run([app], env={**os.environ, "BN_CARD": str(tmp_path)}, capture_output=True, check=True)
+    assert read_records(done.stdout)[1]["reason"] == "the microphone does not start"
+
+
+def test_lost_samples_are_counted_and_no_window_has_a_gap(tmp_path: Path) -> None:
+    """The third window that is filled lost 10 samples: it is dropped, and the next begins behind it."""
+    (tmp_path / "lost.c").write_text(
+        '#include "port.h"\nuint32_t __wrap_port_microphone_lost(void);\n'
+        "uint32_t __wrap_port_microphone_lost(void)\n"
+        "{\n    static int calls;\n    return ++calls >= 3 ? 10 : 0;\n}\n"
+    )
+    app = microphone_app(tmp_path, "-Wl,--wrap=port_microphone_lost", str(tmp_path / "lost.c"))
+    pcm = sound(3 * WINDOW + 2 * HOP)
+    _, *records, _, bye = hear(app, tmp_path, pcm)
+    assert [record["t"] for record in records] == ["inf", "inf", "err", "inf", "inf", "inf"]
+    assert records[2] == {"t": "err", "file": "MICROPHONE", "code": -8, "reason": "10 samples were lost"}
+    heard = [record for record in records if record["t"] == "inf"]
+    begins = [0, HOP, 2 * HOP + WINDOW, 3 * HOP + WINDOW, 4 * HOP + WINDOW]  # in the file, which lost nothing
+    assert [record["start"] for record in heard] == [begin + (10 if begin > HOP else 0) for begin in begins]
+    for record, begin in zip(heard, begins, strict=True):
+        assert signed(record["out"]) == expected_outputs(pcm[begin : begin + WINDOW])
+    assert bye["windows"] == 5

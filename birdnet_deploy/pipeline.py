@@ -167,15 +167,18 @@ def find_project(path: Path | None, settings: Settings) -> Path:
 
 
 def build(project_path: Path | None = None, *, progress: Progress | None = None) -> BuiltFirmware:
-    """Gives the ELF of a project, built with arm-none-eabi-gcc.
+    """Gives the ELF of a project, built with arm-none-eabi-gcc; for an NPU its network is compiled first.
 
     Raises: UsageError (2), ToolchainError and BuildError (6).
     """
+    from birdnet_deploy.npu_build import build_npu, is_npu
     from birdnet_deploy.project.open import open_project
     from birdnet_deploy.toolchain.build import build_project
 
     settings = find_settings()
     project = open_project(find_project(project_path, settings))
+    if is_npu(project.target):
+        return build_npu(project, settings, progress or Silent())
     return build_project(project, tools=settings.tools, progress=progress or Silent())
 
 

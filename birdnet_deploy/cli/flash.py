@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,10 +77,10 @@ def _confirmed(project: Project) -> bool:
     calls = fuse_calls(project)
     if not calls:
         return False
-    for name, call in calls:
-        click.echo(f"{name}: {call} burns a one-time fuse of the chip when the firmware runs", err=True)
+    for name in calls:
+        click.echo(f"{name} burns a one-time fuse of the chip when the firmware runs", err=True)
     click.echo(f"It cannot be undone. Type {_FUSE_WORDS!r} to go on: ", err=True, nl=False)
-    typed = click.get_text_stream("stdin").readline()
+    typed = sys.stdin.readline()
     return typed.strip() == _FUSE_WORDS
 
 

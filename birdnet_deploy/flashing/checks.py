@@ -9,7 +9,10 @@ from birdnet_deploy.artifacts import Project
 from birdnet_deploy.board.signed_image import VECTORS
 from birdnet_deploy.errors import BoardError, UsageError
 from birdnet_deploy.flashing.parts import app_image
-from birdnet_deploy.npu.rendered import read_rendered
+from birdnet_deploy.toolchain.build import open_firmware
+from birdnet_deploy.toolchain.elf import read_symbols
+
+_BURNING = frozenset({"HAL_BSEC_OTP_Program", "fuse_vddio", "fuses_burn_hslv"})
 
 
 def check_lock(project: Project) -> None:
@@ -28,9 +31,12 @@ def check_lock(project: Project) -> None:
             raise BoardError(what, where=image, fix="build the project again")
 
 
-def fuse_calls(project: Project) -> tuple[tuple[str, str], ...]:
-    """Gives the places of a project that burn one-time fuses of the chip: file and call."""
-    return read_rendered(project.path).fuses
+def fuse_calls(project: Project) -> tuple[str, ...]:
+    """Gives the functions of the firmware that burn one-time fuses of the chip; the linker left in what is called.
+
+    Raises: UsageError (exit 2) where the project is not built.
+    """
+    return tuple(sorted(read_symbols(open_firmware(project).elf) & _BURNING))
 
 
 def check_fuses(project: Project, *, confirmed: bool) -> None:
@@ -40,10 +46,9 @@ def check_fuses(project: Project, *, confirmed: bool) -> None:
     """
     burning = fuse_calls(project)
     if burning and not confirmed:
-        places = ", ".join(f"{name}: {call}" for name, call in burning)
         raise UsageError(
-            f"this firmware burns one-time fuses, which nothing can undo ({places})", where=project.path,
-            fix="generate it without, or --allow-otp and type what it asks for",
+            f"this firmware burns one-time fuses, which nothing can undo ({', '.join(burning)})", where=project.path,
+            fix="build it without, or --allow-otp and type what it asks for",
         )  # fmt: skip
 
 

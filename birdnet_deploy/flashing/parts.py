@@ -15,10 +15,10 @@ from birdnet_deploy.npu.data import Pool
 from birdnet_deploy.npu.stedgeai import is_stedgeai_output, read_stedgeai
 from birdnet_deploy.npu.targets import Board
 from birdnet_deploy.support.hashes import sha256_file
+from birdnet_deploy.toolchain.stedgeai import network_folder
 
 ORDER = ("weights", "fsbl", "app")  # the application last: until then the board starts nothing new
-APP_FILE, SIGNED_FILE, WEIGHTS_FILE, FSBL_FILE = "app.bin", "app_sign.bin", "network_data.bin", "fsbl_sign.bin"
-NETWORK_FOLDER = "network"
+APP_FILE, SIGNED_FILE, WEIGHTS_FILE = "firmware.bin", "firmware_sign.bin", "network_data.bin"
 _FSBL_PATTERNS = ("Binaries/fsbl_fw_lrun*.bin", "Binary/*fsbl*.bin")  # Getting-Started packages carry one
 _FLASH = range(0x70000000, 0x80000000)
 _ADDRESS = re.compile(r"\b0x(7[0-9A-Fa-f]{7})U?L?\b")
@@ -90,7 +90,8 @@ def plan_part(
     path = project.build_dir / WEIGHTS_FILE
     if not path.is_file():
         fix = f"birdnet-deploy build {shlex.quote(str(project.path))}"
-        raise UsageError(f"no {WEIGHTS_FILE}: not built", where=project.path, fix=fix)
+        what = f"no {WEIGHTS_FILE}: not built, or of a network that came without its weights"
+        raise UsageError(what, where=project.path, fix=fix)
     check_weights_address(project, slots[name])
     return _part(name, path, slots[name], None)
 
@@ -127,11 +128,12 @@ def check_weights_address(project: Project, slot: Pool) -> None:
 
     Raises: BoardError (exit 7) with both addresses.
     """
-    address = network_address(project.path / NETWORK_FOLDER)
+    folder = network_folder(project.path)
+    address = None if folder is None else network_address(folder)
     if address is not None and address != slot.address:
         raise BoardError(
             f"the network reads its weights at 0x{address:08X}, the target's slot is 0x{slot.address:08X}",
-            where=project.path / NETWORK_FOLDER, fix="compile it again with this project's neuralart/ profiles",
+            where=folder, fix="compile it again with this project's neuralart/ profiles",
         )  # fmt: skip
 
 

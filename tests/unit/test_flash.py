@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command import birdnet_deploy, fail, succeed
-from tests.support.n6_projects import built
+from tests.support.n6_projects import built, elf
 from tests.support.signed_images import app, signed
 from tests.support.st_peers import LOADER, calls, install
 
@@ -72,7 +72,7 @@ def test_peers_weights_loader_and_application_are_written_in_this_order(
     there = flashed(tmp_path)
     assert there["0x70180000"] == (project / "build/network_data.bin").read_bytes()
     assert there["0x70000000"] == fsbl.read_bytes()
-    assert there["0x70100000"] == (project / "build/app_sign.bin").read_bytes()
+    assert there["0x70100000"] == (project / "build/firmware_sign.bin").read_bytes()
     assert calls(tmp_path / "state", "STM32_Programmer_CLI")[-1][-1] == "-hardRst"
 
 
@@ -104,7 +104,7 @@ def test_peers_signing_asks_for_align_where_the_tool_knows_it(
     flash: Callable[..., str], project: Path, tmp_path: Path, version: str, aligns: bool
 ) -> None:
     out = flash("--sign-only", ST_PEER_VERSION=version)
-    image, output = project / "build/app.bin", project / "build/app_sign.bin"
+    image, output = project / "build/firmware.bin", project / "build/firmware_sign.bin"
     wanted = ["-s", "-bin", str(image), "-nk", "-t", "ssbl", "-hv", "2.3", *["-align"] * aligns, "-o", str(output)]
     assert calls(tmp_path / "state", "STM32_SigningTool_CLI")[-1] == wanted
     assert hashlib.sha256(output.read_bytes()).hexdigest() in out
@@ -120,11 +120,11 @@ def test_a_dry_run_shows_all_of_it_and_starts_nothing(
     for part in (
         "0x70180000", "0x70000000", "0x70100000", "20,000 B of 66,060,288", "10,024 B of 524,288", "-l st-link-only",
         "-t ssbl -hv 2.3 -align", "sn=SERIAL", "-hardRst", hashlib.sha256(fsbl.read_bytes()).hexdigest(),
-        hashlib.sha256((project / "build/app.bin").read_bytes()).hexdigest(), LOADER,
+        hashlib.sha256((project / "build/firmware.bin").read_bytes()).hexdigest(), LOADER,
     ):  # fmt: skip
         assert part in out, part
     flash()
-    assert hashlib.sha256((project / "build/app_sign.bin").read_bytes()).hexdigest() in flash("--dry-run")
+    assert hashlib.sha256((project / "build/firmware_sign.bin").read_bytes()).hexdigest() in flash("--dry-run")
 
 
 def test_the_commands_of_a_dry_run_are_those_that_run(flash: Callable[..., str], tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_there_is_nothing_to_flash_on_the_emulated_board(small_bundle: Path, tmp
 
 
 def test_a_project_that_is_not_built_is_told_the_command(flash: Callable[..., str], project: Path) -> None:
-    (project / "build/app.bin").unlink()
+    (project / "build/firmware.bin").unlink()
     assert "birdnet-deploy build" in flash(code=2)
     assert "birdnet-deploy build" in flash("--dry-run", code=2)
 
@@ -172,7 +172,7 @@ def test_an_application_over_its_slot_is_refused_before_it_is_signed(
     error = fail(7, "flash", large, "--fsbl", fsbl, "--dry-run", **peers)
     assert "525312 bytes" in error and "524288" in error
     assert "525312 bytes do not fit" in fail(7, "flash", large, "--fsbl", fsbl, **peers)
-    assert not (large / "build/app_sign.bin").exists()
+    assert not (large / "build/firmware_sign.bin").exists()
 
 
 def test_weights_that_the_network_reads_elsewhere_are_refused(
@@ -188,7 +188,7 @@ def test_weights_that_the_network_reads_elsewhere_are_refused(
 
 
 def test_another_lock_than_the_projects_is_refused(flash: Callable[..., str], project: Path, tmp_path: Path) -> None:
-    image = project / "build/app.bin"
+    image = project / "build/firmware.bin"
     image.write_bytes(app(9000))
     assert "carries another model" in flash(code=7)
     labels = project / "bundle/labels.txt"
@@ -200,10 +200,10 @@ def test_another_lock_than_the_projects_is_refused(flash: Callable[..., str], pr
 def test_fuses_need_their_own_option_and_the_typed_words(
     flash: Callable[..., str], project: Path, peers: dict[str, str], tmp_path: Path
 ) -> None:
-    (project / "generated").mkdir()
-    (project / "generated/power.c").write_text("void init(void) { fuse_vddio(); }\n")
+    burning = "int HAL_BSEC_OTP_Program(void) { return 1; } void Reset_Handler(void) { HAL_BSEC_OTP_Program(); }"
+    (project / "build/firmware.elf").write_bytes(elf(burning))
     error = flash(code=2)
-    assert "fuse_vddio" in error and "--allow-otp" in error
+    assert "HAL_BSEC_OTP_Program" in error and "--allow-otp" in error
     assert "one-time fuses" in flash("--dry-run", code=2)
     assert "one-time fuses" in flash("--allow-otp", code=2)  # stdin is empty: nothing typed
     command = [

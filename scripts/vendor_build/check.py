@@ -170,8 +170,8 @@ def bad_functions(objects: Sequence[ObjectFile]) -> list[str]:
     """Gives a line for every function that is empty or weak."""
     problems = []
     for part in objects:
-        problems += [f"{part.path.name}: {name} is weak" for name in part.weak_functions()]
-        problems += [f"{part.path.name}: {name} is empty" for name in part.empty_functions()]
+        problems += [f"{part.path.stem}.c: {name} is weak" for name in part.weak_functions()]
+        problems += [f"{part.path.stem}.c: {name} is empty" for name in part.empty_functions()]
     return problems
 
 

@@ -40,7 +40,7 @@ def sign_image(signer: Tool, image: Path, output: Path, *, kind: str, log: Path)
     output.unlink(missing_ok=True)
     command = sign_command(str(signer.path), image, output, kind=kind, align=knows_align(signer))
     try:
-        status = run_tool(command, name=SIGNER, log=log, timeout_s=_TIMEOUT_S, cwd=image.parent)
+        status = run_tool(command, name=SIGNER, log=log, timeout_s=_TIMEOUT_S)
         if status != 0:
             raise ToolchainError(f"ended with {status} ({_last_line(log)})", where=SIGNER, fix=f"see {log}")
         if not output.is_file() or output.stat().st_size <= image.stat().st_size:

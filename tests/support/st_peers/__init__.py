@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 PEERS = {
     "stedgeai": "stedgeai", "STM32_SigningTool_CLI": "signer", "STM32_Programmer_CLI": "programmer",
-    "openocd": "openocd",
+    "openocd": "openocd", "make": "make",
 }  # fmt: skip
 LOADER = "MX66UW1G45G_STM32N6570-DK.stldr"
 

@@ -191,7 +191,6 @@ bool console_waits(void)
     const uint32_t begin = port_uptime_ms();
     while (port_uptime_ms() - begin < listen) {
         port_alive();
-        port_alive();
         if (read_commands()) {
             return true;
         }
@@ -212,7 +211,6 @@ void console_serve(void)
 
 void console_between(void)
 {
-    port_alive();
     port_alive();
     if (port_listen_ms() == 0) {
         return;

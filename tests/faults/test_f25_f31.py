@@ -144,7 +144,7 @@ def test_f28_a_peer_that_hangs_is_ended_with_its_children(
     project: Path, loader: Path, peers: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str], fault: str, limit: str, code: int,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(flashing if fault == "write" else signing, limit, 1.5)
+    monkeypatch.setattr(flashing if fault == "write" else signing, limit, 5.0)
     for name, value in {**peers, "ST_PEER_FAULT": f"{fault}:hang"}.items():
         monkeypatch.setenv(name, value)
     begun = time.monotonic()

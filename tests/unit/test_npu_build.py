@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from birdnet_deploy.npu.rendered import read_rendered
 from tests.support.command import succeed
 from tests.support.once import made_once
 from tests.support.refusals import refused
@@ -69,6 +70,13 @@ def test_peer_stedgeai_gets_absolute_paths_and_its_report_is_shown(build: Build,
     assert options["--input-data-type"] == options["--output-data-type"] == "int8"
     for part in ("3 epochs, 1 of them in software", "245,760 B activations", "octoFlash at 0x70180000", "Softmax"):
         assert part in out
+
+
+def test_the_rendered_port_burns_no_fuse_unless_the_build_says_so(project: Path) -> None:
+    assert read_rendered(project).fuses == ()
+    makefile = project / "Makefile"
+    makefile.write_text(makefile.read_text().replace("DEFINES :=\n", "DEFINES := -DBN_BURN_HSLV_FUSES\n", 1))
+    assert read_rendered(project).fuses == (("port/stm32n6/fuses.c", "HAL_BSEC_OTP_Program"),)
 
 
 def test_peer_make_gets_every_part_of_the_trees_and_none_has_a_space(build: Build, tmp_path: Path) -> None:

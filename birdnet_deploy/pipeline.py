@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from birdnet_deploy.device_run import RunRequest, RunResult
     from birdnet_deploy.evaluation.evaluate import EvaluateRequest, Evaluation
     from birdnet_deploy.npu.finding import ValidationResult
+    from birdnet_deploy.project.choices import Choices
 
 __all__ = [
     "ConvertRequest", "DeployRequest", "build", "convert", "deploy", "evaluate", "find_bundle", "generate", "run",
@@ -97,27 +98,28 @@ def validate(
 
 def generate(
     bundle_path: Path | None = None, *, target: str | None = None, output: Path | None = None,
-    force: bool = False, top_k: int = 3, hints: ModelHints | None = None, is_locked: bool = False,
-    progress: Progress | None = None,
+    force: bool = False, choices: Choices | None = None, network_dir: Path | None = None, ioc: Path | None = None,
+    hints: ModelHints | None = None, is_locked: bool = False, progress: Progress | None = None,
 ) -> Project:  # fmt: skip
     """Gives the rendered firmware project of a bundle: complete, self-contained, the same bytes each time.
 
     ``bundle_path`` may be a full-int8 ``.tflite`` that others converted, or a folder that holds one; ``hints`` is
-    what was said of it.
+    what was said of it. ``choices`` are what predictions name and where sound comes from. For a board with an NPU,
+    ``network_dir`` has what stedgeai made of the network elsewhere, ``ioc`` is a CubeMX project to complete.
 
     With ``is_locked`` everything that the locks name must be as they say, and the project that is there the same.
 
-    Raises: UsageError (2), ModelError (3), CheckFailed where the bundle differs from its lock (4), OutputRefused (5).
+    Raises: UsageError (2), ModelError (3), CheckFailed where the bundle differs from its lock or ``network_dir`` is
+    of another model (4), OutputRefused (5).
     """
     from birdnet_deploy.codegen.frontend_tables import frontend_files
-    from birdnet_deploy.codegen.memory_plan import describe_memory
-    from birdnet_deploy.codegen.network import generate_network
     from birdnet_deploy.codegen.prologue import generate_prologue
     from birdnet_deploy.imported import open_or_import
+    from birdnet_deploy.networks import added_of, network_of
+    from birdnet_deploy.project.choices import Choices
     from birdnet_deploy.project.generate import generate_project
     from birdnet_deploy.project.open import open_project
     from birdnet_deploy.prologue.file import read_prologue
-    from birdnet_deploy.tflite.ends import strip_float_ends
     from birdnet_deploy.tflite.interpreter import input_port
     from birdnet_deploy.tflite.reader import read_model
 
@@ -130,17 +132,21 @@ def generate(
     with open_or_import(path, with_settings(hints or ModelHints(), path, settings), progress) as opened:
         _check_lock(opened)
         progress.step("generating C")
-        network = generate_network(read_model(strip_float_ends(opened.network)))
+        network, plan = network_of(opened, name)
         taken, prologue = network.input_quantization, None
+        added = added_of(opened, name, network_dir, ioc)
         quantization = input_port(read_model(opened.model)).quantization
         frontend = frontend_files(opened.config, quantization.scale, quantization.zero_point)
         if opened.prologue is not None:
             prologue = generate_prologue(read_prologue(opened.prologue), taken.scale, taken.zero_point)
         output = output or settings.project or _project_name(path, name)
+        choices = choices or Choices()
         with published(output, kind="project", force=force, keep=NOT_RENDERED) as staging:
-            plan = describe_memory(network)
-            generate_project(opened, name, network, frontend, staging, prologue=prologue, top_k=top_k, memory_plan=plan)
-            write_generate_lock(staging, opened, name, {"top_k": top_k})
+            generate_project(
+                opened, name, network, frontend, staging,
+                prologue=prologue, choices=choices, memory_plan=plan, added=added,
+            )  # fmt: skip
+            write_generate_lock(staging, opened, name, choices.to_json())
             if is_locked:
                 locked.check_same(staging, output, GENERATE_LOCK)
     return open_project(output)
@@ -183,9 +189,12 @@ def build(
 ) -> BuiltFirmware:
     """Gives the ELF of a project, built with arm-none-eabi-gcc, and leaves a ``build.lock`` beside it.
 
+    For an NPU its network is compiled first.
+
     Raises: UsageError (2), CheckFailed where the project's bundle differs from its lock, or with ``is_locked`` anything
     from the locks (4), ToolchainError and BuildError (6).
     """
+    from birdnet_deploy.npu_build import build_npu, find_builders, is_npu
     from birdnet_deploy.project.open import open_project
     from birdnet_deploy.toolchain.build import BUILDERS, build_project
     from birdnet_deploy.toolchain.find import find_tools
@@ -194,11 +203,18 @@ def build(
     path = find_project(project_path, settings)
     project = open_project(path)
     _check_lock(project.bundle)
+    if is_npu(project.target):
+        find_builders(project, settings)  # all that is missing, at once
     compilers = {name: tool.version for name, tool in find_tools(BUILDERS, settings.tools).items()}
     held = locked.held_build(project)
     if is_locked:
         locked.check_locked(path, settings, compilers=compilers)
-    firmware = build_project(project, tools=settings.tools, progress=progress or Silent())
+    told = progress or Silent()
+    firmware: BuiltFirmware
+    if is_npu(project.target):
+        firmware = build_npu(project, settings, told)
+    else:
+        firmware = build_project(project, tools=settings.tools, progress=told)
     if is_locked:
         locked.check_built(firmware, held, compilers)
     write_build_lock(firmware, compilers)

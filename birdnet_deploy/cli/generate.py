@@ -19,13 +19,21 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The project's folder.")
 @click.option("--force", is_flag=True, help="Replace an edited or foreign folder; a copy is kept.")
 @click.option("--top-k", type=int, default=3, show_default=True, help="How many best classes a record names.")
+@click.option("--threshold", type=float, metavar="X", help="Records name only classes of at least this score, 0 to 1.")
+@click.option("--species", type=click.Path(path_type=Path), help="Labels, one a line: records name only these.")
+@click.option("--audio-source", default="card", show_default=True, help="card, or microphone: of a board that has one.")
+@click.option(
+    "--network-dir", type=click.Path(path_type=Path), help="What stedgeai made of this network on another machine."
+)
+@click.option("--ioc", type=click.Path(path_type=Path), help="Your CubeMX project; a copy gets an X-CUBE-AI section.")
 @click.option("--plan", is_flag=True, help="Show what lies where in the arena from step to step.")
 @locked_option
 @output_format_option
 @model_options
 def command(
-    bundle: Path | None, target: str | None, output: Path | None, force: bool, top_k: int, plan: bool,
-    locked: bool, output_format: str, hints: ModelHints,
+    bundle: Path | None, target: str | None, output: Path | None, force: bool, top_k: int, threshold: float | None,
+    species: Path | None, audio_source: str, network_dir: Path | None, ioc: Path | None, plan: bool, locked: bool,
+    output_format: str, hints: ModelHints,
 ) -> None:  # fmt: skip
     """Render a complete firmware project from BUNDLE: sources, network, labels, Makefile.
 
@@ -35,13 +43,16 @@ def command(
     import shlex
 
     from birdnet_deploy import pipeline
+    from birdnet_deploy.artifacts import MEMORY_PLAN_FILE
     from birdnet_deploy.cli.console import ConsoleProgress, show_json
+    from birdnet_deploy.project.choices import Choices
 
     with ConsoleProgress() as progress:
         project = pipeline.generate(
-            bundle, target=target, output=output, force=force, top_k=top_k, hints=hints, is_locked=locked,
-            progress=progress,
+            bundle, target=target, output=output, force=force, network_dir=network_dir, ioc=ioc, hints=hints,
+            choices=Choices(top_k, threshold, species, audio_source), is_locked=locked, progress=progress,
         )  # fmt: skip
+    plan = plan and (project.path / MEMORY_PLAN_FILE).is_file()  # of an NPU's memory its compiler decides
     if output_format == "json":
         bundle_of = project.bundle
         show_json({

@@ -28,6 +28,7 @@ COMMANDS = {
     "rule": ("rule", "Explain a rule of validate."),
     "generate": ("generate", "Render a firmware project from a bundle."),
     "build": ("build", "Compile a rendered project."),
+    "flash": ("flash", "Sign a built project and program it onto the board."),
     "run": ("run", "Run the firmware over recordings and check every window."),
     "monitor": ("monitor", "Read a board over its serial line: show, save and count everything."),
     "board-test": ("board_test", "Run recordings through a board and check every window."),

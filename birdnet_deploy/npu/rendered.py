@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,8 @@ _FUSE_CALL = re.compile(r"\b(fuse_vddio|HAL_BSEC_OTP_Program)\s*\(")
 _FUSE_DEFINE = re.compile(r"^\s*#define\s+(APP_\w*(?:FUSE|OTP)\w*|\w*FUSE_VDDIO\w*)\s+\(?[1-9]\d*[uUlL]*\)?\s*$", re.M)
 _FUSE_KEY = re.compile(r"fuse|otp", re.IGNORECASE)
 _VENDOR = "hal_bsec"  # defines what burns, and burns nothing
+_BUILD_FILES = ("Makefile", "CMakeLists.txt", "CMakePresets.json")
+_CONDITIONAL = re.compile(r"^#ifdef (\w+)\n((?:(?!#if|#else|#elif).*\n)*?)#endif", re.MULTILINE)
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _ELF_HEADER = struct.Struct("<16sHHIIIIIHHHHHH")
 _SEGMENT = struct.Struct("<IIIIIIII")
@@ -79,6 +81,7 @@ def read_rendered(folder: Path) -> Rendered:
     except DeployError:
         description = {}
     texts = dict(_sources(folder))
+    built_by = [_bytes(folder / name).decode("utf-8", "replace") for name in _BUILD_FILES]
     return Rendered(
         folder=folder,
         description=description,
@@ -87,7 +90,12 @@ def read_rendered(folder: Path) -> Rendered:
         elf=_bytes(folder / ELF),
         fuses=(
             *((PROJECT_FILE, key) for key in _fuse_keys(description)),
-            *((name, call) for name, text in texts.items() if _VENDOR not in name for call in _fuse_calls(text)),
+            *(
+                (name, call)
+                for name, text in texts.items()
+                if _VENDOR not in name
+                for call in _fuse_calls(_compiled(text, [*texts.values(), *built_by]))
+            ),
         ),
     )
 
@@ -107,6 +115,16 @@ def _bytes(path: Path, most: int = _MOST_BYTES) -> bytes:
             return file.read(most)
     except OSError:
         return b""
+
+
+def _compiled(text: str, texts: Sequence[str]) -> str:
+    """Gives a C text without the blocks of #ifdef whose name nothing in the project defines."""
+
+    def kept(block: re.Match[str]) -> str:
+        wanted = re.compile(rf"(?:#define\s+|-D\s*){block[1]}\b")
+        return block[0] if any(wanted.search(other) for other in texts) else ""
+
+    return _CONDITIONAL.sub(kept, text) if "#ifdef" in text and ("OTP" in text or "use" in text) else text
 
 
 def _fuse_calls(text: str) -> Iterator[str]:

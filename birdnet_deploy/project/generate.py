@@ -5,86 +5,45 @@ The same bundle gives the same bytes.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from birdnet_deploy import __version__
 from birdnet_deploy.artifacts import BUNDLE_FOLDER, MEMORY_PICTURE_FILE, MEMORY_PLAN_FILE, PROJECT_FILE, Bundle
-from birdnet_deploy.errors import ModelError, UsageError
+from birdnet_deploy.errors import ModelError
 from birdnet_deploy.model.labels import check_label_count
 from birdnet_deploy.npu.targets import Board, read_board
-from birdnet_deploy.project.layout import (
-    GENERATED,
-    Sources,
-    rendered_files,
-    sources_of,
-)
+from birdnet_deploy.project.choices import Choices, choices_context
+from birdnet_deploy.project.golden_window import golden_context
+from birdnet_deploy.project.ioc import merged_ioc
+from birdnet_deploy.project.layout import GENERATED, Sources, rendered_files, sources_of
 from birdnet_deploy.project.memory_picture import svg_picture
-from birdnet_deploy.project.placement import place
+from birdnet_deploy.project.npu_files import NETWORK_FOLDER, is_npu, npu_context, place_all
+from birdnet_deploy.project.parts import Network, Prologue
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.resources import firmware_dir
 from birdnet_deploy.support.templating import render
 
-MAX_TOP_K = 100
+_RUNNABLE = (".sh",)
 
 
-class Affine(Protocol):
-    """An int8 tensor's meaning: ``(q - zero_point) * scale``."""
+@dataclass(frozen=True)
+class Added:
+    """What a project gets besides what the model gives: ``stedgeai``'s output, which was checked to be of this model,
+    the weights' identity in it, and an ``.ioc`` to merge a section into."""
 
-    @property
-    def scale(self) -> float:
-        """The step between two int8 values."""
-
-    @property
-    def zero_point(self) -> int:
-        """The int8 value of zero."""
+    network_files: tuple[Path, ...] = ()
+    weights_sha256: str | None = None
+    ioc: Path | None = None
 
 
-class Part(Protocol):
-    """What a project needs to know of generated C; shapes are without batch."""
-
-    @property
-    def files(self) -> Mapping[str, str]:
-        """File names and texts, for ``generated/``."""
-
-    @property
-    def arena_bytes(self) -> int:
-        """Memory for its tensors, the input included."""
-
-    @property
-    def macs(self) -> int:
-        """Multiplications with weights of one window."""
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """The input's shape."""
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        """The output's shape."""
-
-
-class Network(Part, Protocol):
-    """The generated int8 network."""
-
-    @property
-    def kernel_sources(self) -> tuple[str, ...]:
-        """File names in ``core/nn`` that it calls."""
-
-    @property
-    def output_quantization(self) -> Affine:
-        """What an output value means."""
-
-
-class Prologue(Part, Protocol):
-    """The generated float layers: from the features to the network's input."""
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """File names in ``core/prologue`` that it calls."""
+NOTHING_ADDED = Added()
+DEFAULT_CHOICES = Choices()
 
 
 def generate_project(
@@ -95,27 +54,31 @@ def generate_project(
     staging: Path,
     *,
     prologue: Prologue | None = None,
-    top_k: int = 3,
+    choices: Choices = DEFAULT_CHOICES,
     memory_plan: Mapping[str, Any] | None = None,
+    added: Added = NOTHING_ADDED,
 ) -> None:
     """Writes a whole firmware project for ``target`` into the folder ``staging``.
 
     ``network``, ``prologue`` (where the bundle has one) and ``frontend_files`` (name -> text) are what codegen made of
     the bundle's network, prologue and config; ``memory_plan`` is ``codegen.memory_plan``'s account of the network,
-    which places it in the board's memories.
+    which places it in the board's memories; the NPU's network has none.
 
-    Raises: UsageError (exit 2) for an unknown target or ``top_k``; LabelsError, ModelError (exit 3) where
-    labels, config and network do not fit each other.
+    Raises: UsageError (exit 2) for an unknown target or a choice that makes no sense; LabelsError, ModelError (exit 3)
+    where labels, config and network do not fit each other.
     """
     board = read_board(target)
-    if not 1 <= top_k <= MAX_TOP_K:
-        raise UsageError(f"--top-k is {top_k}", fix=f"give 1 to {MAX_TOP_K}")
     _check_shapes(bundle, network, prologue)
     generated = {**network.files, **frontend_files, **(prologue.files if prologue else {})}
     names = (*generated, *_compiled_outputs(board))
-    sources = sources_of(board.ports, network.kernel_sources, names, prologue.sources if prologue else ())
-    placed = place(memory_plan, board)
-    context = {**_context(bundle, board, network, sources, top_k), "placed": placed}
+    sources = sources_of(
+        board.ports, network.kernel_sources, names, prologue.sources if prologue else (), engine=not is_npu(board)
+    )  # fmt: skip
+    placed = place_all(board, memory_plan, prologue.arena_bytes if prologue else 0)
+    context = {**_context(bundle, board, network, sources, choices), "placed": placed}
+    context["weights_sha256"] = added.weights_sha256 or _weights_sha256(network)
+    if is_npu(board):
+        context |= npu_context(board, bundle, placed.prologue)
     _copy(sources.copied, firmware_dir(), staging)
     _copy(bundle.files, bundle.path, staging / BUNDLE_FOLDER)
     banner = render("c/banner.j2", context)
@@ -123,6 +86,8 @@ def generate_project(
         _write(staging / GENERATED / name, banner + text)
     for template, output in rendered_files(board.templates).items():
         _write(staging / output, render(template, context))
+        if output.endswith(_RUNNABLE):
+            (staging / output).chmod(0o755)
     if memory_plan is not None:
         jsonfile.write(staging / MEMORY_PLAN_FILE, {**memory_plan, "placement": placed.to_json()})
         _write(staging / MEMORY_PICTURE_FILE, svg_picture(memory_plan))
@@ -130,7 +95,22 @@ def generate_project(
     if prologue is not None:
         told = {"arena_bytes": prologue.arena_bytes, "macs": prologue.macs}
         description["prologue"] = {**told, "sha256": bundle.prologue_sha256, "npu": bundle.npu_sha256}
+    _add(added, staging, context)
     jsonfile.write(staging / PROJECT_FILE, description)
+
+
+def _add(added: Added, staging: Path, context: Mapping[str, Any]) -> None:
+    for file in added.network_files:
+        (staging / NETWORK_FOLDER).mkdir(exist_ok=True)
+        shutil.copyfile(file, staging / NETWORK_FOLDER / file.name)
+    if added.ioc is not None:
+        _write(staging / added.ioc.name, merged_ioc(added.ioc, context))
+
+
+def _weights_sha256(network: Network) -> str | None:
+    """Gives the identity of the C engine's weights: the SHA-256 of the text that holds them."""
+    text = network.files.get("network_weights.c")
+    return None if text is None else hashlib.sha256(text.encode()).hexdigest()
 
 
 def _check_shapes(bundle: Bundle, network: Network, prologue: Prologue | None) -> None:
@@ -154,9 +134,10 @@ def _compiled_outputs(board: Board) -> list[str]:
     return [output.removeprefix(f"{GENERATED}/") for output in outputs if output.startswith(f"{GENERATED}/")]
 
 
-def _context(bundle: Bundle, board: Board, network: Network, sources: Sources, top_k: int) -> dict[str, Any]:
+def _context(bundle: Bundle, board: Board, network: Network, sources: Sources, choices: Choices) -> dict[str, Any]:
     config = bundle.config
     activation = config.output_activation
+    output, input_size = network.output_quantization, math.prod(network.input_shape)
     return {
         "target": board,
         "title": board.title,
@@ -169,14 +150,15 @@ def _context(bundle: Bundle, board: Board, network: Network, sources: Sources, t
         "window": config.window_samples,
         "hop": config.window_samples // 2,
         "frontend": config.audio_frontend,
-        "input_size": math.prod(network.input_shape),
+        "input_size": input_size,
         "classes": len(bundle.labels),
         "labels": bundle.labels,
-        "output_scale_text": f"{network.output_quantization.scale:.9g}",
-        "output_zero_point": network.output_quantization.zero_point,
+        "output_scale_text": f"{output.scale:.9g}",
+        "output_zero_point": output.zero_point,
         "activation": activation,
         "activation_text": "" if activation == "none" else activation,
-        "top_k": min(top_k, len(bundle.labels)),
+        **choices_context(choices, bundle.labels, output.scale, output.zero_point, activation),
+        **golden_context(bundle.golden, input_size, len(bundle.labels), "npu" if is_npu(board) else "cpu"),
         "kernels": sources.kernels,
         "sources": sources.others,
         "include_folders": sources.include_folders,

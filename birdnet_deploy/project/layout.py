@@ -31,19 +31,20 @@ class Sources:
 
 
 def sources_of(
-    ports: tuple[str, ...],
-    kernel_sources: tuple[str, ...],
-    generated: tuple[str, ...],
-    prologue_sources: tuple[str, ...] = (),
-) -> Sources:
+    ports: tuple[str, ...], kernel_sources: tuple[str, ...], generated: tuple[str, ...],
+    prologue_sources: tuple[str, ...] = (), *, engine: bool = True,
+) -> Sources:  # fmt: skip
     """Gives the sources of a project for the folders ``ports`` of ``firmware_stub/port``.
+
+    Without ``engine`` (the network is the NPU's) no header of the kernels comes along.
 
     ``kernel_sources`` are names in ``core/nn`` that the network calls, ``generated`` are its own files;
     ``prologue_sources`` are names in ``core/prologue``, none without a prologue.
     """
     stub = firmware_dir()
     boards = tuple(f"port/{port}" for port in ports)
-    patterns = ["app/*.[ch]", "core/*.[ch]", "core/nn/*.h", "port/*.h", *(f"{board}/*.[chS]" for board in boards)]
+    patterns = ["app/*.[ch]", "core/*.[ch]", "port/*.h", *(f"{board}/*.[chS]" for board in boards)]
+    patterns += ["core/nn/*.h"] if engine else []
     prologue = {f"core/prologue/{name}" for name in prologue_sources}
     if prologue:
         patterns.append(PROLOGUE_HEADERS)
@@ -59,7 +60,7 @@ def sources_of(
         or name.startswith(("core/nn/", "core/prologue/", f"{GENERATED}/network", f"{GENERATED}/prologue"))
     ]  # fmt: skip
     others = [name for name in compiled if name not in kernels]
-    folders = ("app", "core", "core/nn", "port", *boards, GENERATED)
+    folders = ("app", "core", *(("core/nn",) if engine else ()), "port", *boards, GENERATED)
     rendered_prologue = {name for name in compiled if name.startswith(f"{GENERATED}/prologue")}
     host_frontend = tuple(sorted({*computing, FRONTEND_TABLES, *prologue, *rendered_prologue}))
     return Sources(copied, tuple(kernels), tuple(others), host_frontend, folders)

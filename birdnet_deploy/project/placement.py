@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from birdnet_deploy.errors import ModelError
+from birdnet_deploy.npu.data import Pool
 from birdnet_deploy.npu.targets import Board
 
 ALIGNMENT = 16
+_KILOBYTE = 1024
 
 
 @dataclass(frozen=True)
 class Placed:
-    """``arena`` is the name of a region; ``fast`` are the constant arrays copied to region ``fast_region`` at boot."""
+    """``arena`` is the name of a region; ``fast`` are the constant arrays copied to region ``fast_region`` at boot.
+
+    ``prologue`` is the part of an NPU's memory that the float layers take, None where they lie with other data.
+    """
 
     arena: str
     fast_region: str
     fast: tuple[str, ...]
     fast_bytes: int
+    prologue: Pool | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Gives it as JSON values."""
@@ -51,6 +58,26 @@ def place(plan: Mapping[str, Any] | None, board: Board) -> Placed:
             left -= size
     sizes = {constant["name"]: _aligned(int(constant["bytes"])) for constant in plan["constants"]}
     return Placed(arena, memory.fast, tuple(sorted(fast)), sum(sizes[name] for name in fast))
+
+
+def place_for_npu(board: Board, pools: Sequence[Pool], prologue_bytes: int) -> Placed:
+    """Gives where things go beside an NPU, whose compiler places the network in ``pools``.
+
+    A prologue's tensors are larger than what the application leaves; they take the start of the first pool, and the
+    compiler is told of the rest.
+
+    Raises: ModelError (exit 3) where that pool is too small.
+    """
+    plain = place(None, board)
+    if prologue_bytes == 0:
+        return plain
+    size = -(-(prologue_bytes + ALIGNMENT) // _KILOBYTE) * _KILOBYTE  # ST's files count pools in KiB
+    if size > pools[0].bytes:
+        raise ModelError(
+            f"its tensors take {size:,} bytes, {pools[0].name} has {pools[0].bytes:,}", where="prologue",
+            fix="convert again with a cut whose layers are smaller (--prologue)",
+        )  # fmt: skip
+    return replace(plain, prologue=Pool(pools[0].name, pools[0].address, size))
 
 
 def _aligned(size: int) -> int:

@@ -67,6 +67,11 @@ def c_rows(values: Iterable[str], *, width: int = 110, indent: str = "    ") -> 
     return "\n".join(lines)
 
 
+def c_mask(values: Iterable[int]) -> str:
+    """Gives the wrapped bytes of a mask for the body of a macro of several lines, the last one without backslash."""
+    return c_rows((f"0x{value:02x}" for value in values), width=100, indent=" " * 8).replace("\n", " \\\n")
+
+
 def c_float_array(values: Iterable[float]) -> str:
     """Gives the wrapped body of a float array initialiser."""
     return c_rows(c_float(v) for v in values)

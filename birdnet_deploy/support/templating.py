@@ -12,7 +12,7 @@ from birdnet_deploy.errors import InternalError
 from birdnet_deploy.support import c_literals
 from birdnet_deploy.support.resources import templates_dir
 
-_FILTERS = ("c_string", "c_comment", "c_float", "c_int", "c_float_array", "c_real_array", "c_int_array")
+_FILTERS = ("c_string", "c_comment", "c_float", "c_int", "c_float_array", "c_real_array", "c_int_array", "c_mask")
 
 
 def _guard(value: Any) -> Any:
@@ -73,7 +73,7 @@ def render(template: str, context: Mapping[str, Any]) -> str:
     """Gives a template's text; ``template`` is a path below ``templates/`` with ``/`` between folders.
 
     Filters: ``c_string``, ``c_comment``, ``c_float``, ``c_int``, ``c_float_array``, ``c_real_array``,
-    ``c_int_array``. Any other text that is not plain is refused.
+    ``c_int_array``, ``c_mask``. Any other text that is not plain is refused.
 
     Raises: InternalError (exit 1) naming the template and the variable that is missing or not escaped.
     """

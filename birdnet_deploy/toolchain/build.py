@@ -33,11 +33,12 @@ _ERROR_LINES = (
 
 
 def build_project(
-    project: Project, *, tools: Mapping[str, Path] | None = None, progress: Progress | None = None
-) -> BuiltFirmware:
+    project: Project, *, tools: Mapping[str, Path] | None = None, progress: Progress | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> BuiltFirmware:  # fmt: skip
     """Gives the project's ELF, compiled and linked; what did not change is not compiled again.
 
-    ``tools`` names programs that are not taken from PATH, by name.
+    ``tools`` names programs that are not taken from PATH, by name; ``variables`` are set for make.
 
     Raises: ToolchainError (exit 6) where a tool is missing, before any work; BuildError (exit 6) with the
     first error line and the log. After a failure there is no ELF.
@@ -50,7 +51,8 @@ def build_project(
     progress.step(f"compiling with {_GCC} {found[_GCC].version}")
     try:
         project.build_dir.mkdir(exist_ok=True)
-        status = run_tool(_make_command(found), name="make", log=log, timeout_s=_BUILD_TIMEOUT_S, cwd=project.path)
+        command = [*_make_command(found), *(f"{name}={value}" for name, value in (variables or {}).items())]
+        status = run_tool(command, name="make", log=log, timeout_s=_BUILD_TIMEOUT_S, cwd=project.path)
         if status != 0:
             raise BuildError(first_error(log), where=project.path, fix=f"see {log}")
         if not elf.is_file():

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -18,9 +17,8 @@ from birdnet_deploy.settings import TOOLS as NAMES
 from birdnet_deploy.settings import VENDOR, Settings
 from birdnet_deploy.toolchain.catalogue import Needs, commands, expanded, trees, tried_range
 from birdnet_deploy.toolchain.find import find_tool, searched_places, spec_of
-from birdnet_deploy.toolchain.vendor import find_tree
+from birdnet_deploy.toolchain.vendor import CARD_TREE, find_tree, variables_with
 
-NETWORK_FOLDER = "network"  # of a project: what stedgeai made
 _PACKAGE = "birdnet-deploy"
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+)\s*(?:\[[^\]]*\])?\s*([^;]*)")
 _LEAST = re.compile(r"(?:>=|==)\s*(\d+(?:\.\d+)*)")
@@ -84,8 +82,12 @@ class Diagnosis:
         }  # fmt: skip
 
 
-def diagnose(target: str, processor: str, settings: Settings, *, has_network: bool = False) -> Diagnosis:
+def diagnose(
+    target: str, processor: str, settings: Settings, *, has_network: bool = False, has_card: bool = True
+) -> Diagnosis:
     """Gives what is here for a target whose network runs on ``processor`` (``cpu`` or ``npu``).
+
+    A board that has no card (``has_card``) is built without FatFs.
 
     ``has_network`` says that a project holds its compiled network already, so that nothing has to make it.
     """
@@ -96,16 +98,10 @@ def diagnose(target: str, processor: str, settings: Settings, *, has_network: bo
     ]
     there = {item.name: item.found for item in items}
     told = [
-        Command(needs.name, _lacks(needs, there.get, has_network), _is_asked(needs, processor))
+        Command(needs.name, _lacks(needs, there.get, has_network, has_card), _is_asked(needs, processor))
         for needs in commands() if needs.processor in (None, processor)
     ]  # fmt: skip
     return Diagnosis(target, tuple(items), tuple(told))
-
-
-def find_network(project: Path) -> Path | None:
-    """Gives the folder of a project's compiled network, None where it has none."""
-    folder = project / NETWORK_FOLDER
-    return folder if (folder / "network.c").is_file() else None
 
 
 def target_of(project: Path) -> str:
@@ -136,18 +132,21 @@ def _is_asked(needs: Needs, processor: str) -> bool:
     return not needs.optional and (needs.processor == processor or (needs.processor is None and processor == "cpu"))
 
 
-def _lacks(needs: Needs, there: Callable[[str], bool | None], has_network: bool) -> tuple[str, ...]:
-    wanted = [*needs.tools, *needs.trees, *(() if has_network else needs.network)]
+def _lacks(
+    needs: Needs, there: Callable[[str], bool | None], has_network: bool, has_card: bool
+) -> tuple[str, ...]:  # fmt: skip
+    trees_ = [name for name in needs.trees if has_card or name != CARD_TREE]
+    wanted = [*needs.tools, *trees_, *(() if has_network else needs.network)]
     return tuple(name for name in wanted if not there(name)) + tuple(n for n in needs.packages if there(n) is False)
 
 
 def _tool(name: str, settings: Settings) -> Item:
     spec, range_ = spec_of(name), tried_range(name)
     named = [f"[tools] {name}", spec.variable, "PATH"]
-    searched = (*named, *searched_places(spec, _variables(settings)))
+    searched = (*named, *searched_places(spec, variables_with(settings.vendor)))
     how = "not tried" if range_ is None else range_.text
     try:
-        tool = find_tool(name, settings.tools, _variables(settings))
+        tool = find_tool(name, settings.tools, variables_with(settings.vendor))
     except ToolchainError as error:
         note = "not found" if error.what.startswith("not found in PATH") else error.what
         return Item("tool", name, False, "", "", how, note, searched, spec.hint)
@@ -157,7 +156,7 @@ def _tool(name: str, settings: Settings) -> Item:
 
 def _tree(name: str, settings: Settings) -> Item:
     spec = trees()[name]
-    usual = [text for _, text in expanded(spec.places, variables=_variables(settings))]
+    usual = [text for _, text in expanded(spec.places, variables=variables_with(settings.vendor))]
     searched = (f"[vendor] {name.lower()}", name, *usual)
     try:
         tree = find_tree(name, settings.vendor)
@@ -181,7 +180,3 @@ def _package(name: str, wanted: str) -> Item:
 
 def _numbers(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", text))
-
-
-def _variables(settings: Settings) -> Mapping[str, str]:
-    return {**os.environ, **{name: str(Path(path)) for name, path in settings.vendor.items()}}

@@ -13,6 +13,7 @@ from pathlib import Path
 from birdnet_deploy.errors import ToolchainError
 from birdnet_deploy.toolchain.catalogue import TreeSpec, expanded, matches, trees
 
+CARD_TREE = "FATFS_DIR"  # only a board with a card is built with it
 _LAYOUTS = Path(__file__).with_name("vendor_layouts.toml")
 _HEAD_BYTES = 1 << 16
 _LL_ATON = re.compile(r"#define\s+LL_ATON_VERSION_(MAJOR|MINOR|MICRO|DEV)\s+\(?(\d+)")
@@ -75,7 +76,7 @@ def find_tree(name: str, named: Mapping[str, Path] | None = None) -> Tree:
     spec = trees()[name]
     path, named_by = _located(spec, named or {})
     if path is None:
-        usual = [text for _, text in expanded(spec.places, variables=_variables(named))]
+        usual = [text for _, text in expanded(spec.places, variables=variables_with(named))]
         searched = ", ".join([f"{name} (not set)", *usual])
         raise ToolchainError(f"not found in {searched}", where=name, fix=_fix(spec))
     tree = read_tree(name, path, named_by)
@@ -101,11 +102,23 @@ def find_trees(names: Sequence[str], named: Mapping[str, Path] | None = None) ->
     return found
 
 
+def known_trees(named: Mapping[str, Path] | None = None) -> tuple[Path, ...]:
+    """Gives the roots of the trees that are named or in their usual places, each once; none is looked into."""
+    found = []
+    for spec in trees().values():
+        try:
+            path, _ = _located(spec, named or {})
+        except ToolchainError:
+            continue
+        found += [path] if path is not None else []
+    return tuple(dict.fromkeys(found))
+
+
 def joined(problems: Sequence[ToolchainError]) -> ToolchainError:
     """Gives one error of several, with every remedy once."""
     if len(problems) == 1:
         return problems[0]
-    what = "; ".join(f"{error.where}: {error.what}" for error in problems)
+    what = "; ".join(f"{error.where}: {error.what}" if error.where else error.what for error in problems)
     return ToolchainError(what, fix="; ".join(dict.fromkeys(error.fix or "" for error in problems)))
 
 
@@ -157,7 +170,7 @@ def _located(spec: TreeSpec, named: Mapping[str, Path]) -> tuple[Path | None, st
         return _folder(named[spec.name], spec, "birdnet-deploy.toml"), "birdnet-deploy.toml"
     if text := os.environ.get(spec.name):
         return _folder(Path(text).expanduser(), spec, spec.name), spec.name
-    usual = matches(spec.places, variables=_variables(named))
+    usual = matches(spec.places, variables=variables_with(named))
     whole = [path for path in usual if path.is_dir() and not read_tree(spec.name, path, "").missing]
     return (whole[0].absolute() if whole else None), "its usual place"
 
@@ -168,7 +181,8 @@ def _folder(path: Path, spec: TreeSpec, named_by: str) -> Path:
     return path.absolute()
 
 
-def _variables(named: Mapping[str, Path] | None) -> dict[str, str]:
+def variables_with(named: Mapping[str, Path] | None) -> dict[str, str]:
+    """Gives the environment with the trees that the settings name, to fill in the places of tools."""
     return {**os.environ, **{name: str(path) for name, path in (named or {}).items()}}
 
 

@@ -3,6 +3,8 @@
 #include "app_config.h"
 #include "cardlog.h"
 #include "console.h"
+#include "golden.h"
+#include "live.h"
 #include "log.h"
 #include "port.h"
 #include "report.h"
@@ -41,10 +43,15 @@ void app_run(void)
     cardlog_begin();
     report_hello();
     log_start();
+    (void)golden_check();
     if (console_waits()) {
         console_serve();
     }
+#ifdef APP_AUDIO_MICROPHONE
+    (void)live_run();
+#else
     (void)runs_card(NULL);
+#endif
     cardlog_check();
     report_bye(runs_windows());
     port_exit(PORT_EXIT_DONE);

@@ -190,6 +190,7 @@ bool console_waits(void)
     const uint32_t listen = port_listen_ms();
     const uint32_t begin = port_uptime_ms();
     while (port_uptime_ms() - begin < listen) {
+        port_alive();
         if (read_commands()) {
             return true;
         }
@@ -201,6 +202,7 @@ bool console_waits(void)
 void console_serve(void)
 {
     for (;;) {
+        port_alive();
         (void)read_commands();
         tell_stat();
         cardlog_check();
@@ -209,6 +211,7 @@ void console_serve(void)
 
 void console_between(void)
 {
+    port_alive();
     if (port_listen_ms() == 0) {
         return;
     }

@@ -1,10 +1,11 @@
 #include "report.h"
 
 #include "app_config.h"
+#include "chosen.h"
 #include "command.h"
+#include "live.h"
 #include "port.h"
 #include "record.h"
-#include "topk.h"
 
 /* The longest JSON is either an inf record or one of the others, which stay below 768 bytes. */
 #define REPORT_JSON_MAX (768 + 2 * APP_CLASSES + 6 * APP_TOP_K)
@@ -33,11 +34,20 @@ void report_hello(void)
     json_string(&record.json, "npu", APP_NPU_SHA256);
     json_string(&record.json, "prologue", APP_PROLOGUE_SHA256);
 #endif
+#ifdef APP_WEIGHTS_SHA256
+    json_string(&record.json, "weights", APP_WEIGHTS_SHA256);
+#endif
     json_hex32(&record.json, "boot", port_boot_id());
     json_uint(&record.json, "classes", APP_CLASSES);
     json_number(&record.json, "scale", APP_OUTPUT_SCALE_TEXT);
     json_int(&record.json, "zp", APP_OUTPUT_ZERO_POINT);
     json_string(&record.json, "act", APP_ACTIVATION);
+#ifdef APP_THRESHOLD_TEXT
+    json_number(&record.json, "threshold", APP_THRESHOLD_TEXT);
+#endif
+#if APP_CHOSEN < APP_CLASSES
+    json_uint(&record.json, "chosen", APP_CHOSEN);
+#endif
     if (port_listen_ms() > 0) {
         json_uint(&record.json, "rx", COMMAND_LINE_MAX);
         json_uint(&record.json, "listen", port_listen_ms());
@@ -48,7 +58,7 @@ void report_hello(void)
 void report_inference(const struct report_inference *inference)
 {
     uint16_t top[APP_TOP_K];
-    topk(inference->outputs, APP_CLASSES, top, APP_TOP_K);
+    const uint16_t named = chosen_top(inference->outputs, top, APP_TOP_K);
 
     struct record record = report_begin("inf");
     json_string(&record.json, "file", inference->file);
@@ -56,7 +66,7 @@ void report_inference(const struct report_inference *inference)
     json_uint(&record.json, "start", inference->start);
     json_uint(&record.json, "start_ms", (uint64_t)inference->start * 1000u / APP_SAMPLE_RATE);
     json_hex_bytes(&record.json, "out", inference->outputs, APP_CLASSES);
-    json_uint_array(&record.json, "top", top, APP_TOP_K);
+    json_uint_array(&record.json, "top", top, named);
     if (inference->timed) {
         json_object_begin(&record.json, "us");
         json_uint(&record.json, "fe", inference->frontend_us);
@@ -113,6 +123,9 @@ void report_stat(uint32_t up_ms, uint32_t bad)
         json_uint(&record.json, "stack", port_stack_unused());
     }
     json_uint(&record.json, "rx_bad", bad);
+#ifdef APP_AUDIO_MICROPHONE
+    json_uint(&record.json, "lost", live_lost());
+#endif
     (void)record_send(&record);
 }
 

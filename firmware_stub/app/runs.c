@@ -2,7 +2,9 @@
 
 #include "app_config.h"
 #include "cardlog.h"
+#include "chosen.h"
 #include "console.h"
+#include "golden.h"
 #include "input.h"
 #include "labels.h"
 #include "log.h"
@@ -10,9 +12,11 @@
 #include "port.h"
 #include "report.h"
 #include "stages.h"
-#include "topk.h"
 #include "wav.h"
 #include "windows.h"
+#ifdef APP_USER_HOOK
+#include "user_hook.h"
+#endif
 
 static int16_t pcm[APP_WINDOW];
 static uint32_t windows_given;
@@ -44,18 +48,23 @@ static void log_file(const char *name, uint32_t windows)
 
 static void log_best(const char *name, uint32_t start, const int8_t *outputs)
 {
-    uint16_t best;
-    topk(outputs, APP_CLASSES, &best, 1);
+    uint16_t best = 0;
+    const bool any = chosen_top(outputs, &best, 1) == 1;
     char line[LOG_LINE_MAX];
     struct text text;
     log_begin(&text, line, "info");
     log_foreign(&text, name);
     text_string(&text, " at ");
     text_uint(&text, (uint64_t)start * 1000u / APP_SAMPLE_RATE);
-    text_string(&text, " ms: output ");
-    text_int(&text, outputs[best]);
-    text_string(&text, " for ");
-    log_foreign(&text, labels[best]);
+    text_string(&text, " ms: ");
+    if (any) {
+        text_string(&text, "output ");
+        text_int(&text, outputs[best]);
+        text_string(&text, " for ");
+        log_foreign(&text, labels[best]);
+    } else {
+        text_string(&text, "none of the chosen");
+    }
     log_end(&text);
 }
 
@@ -97,6 +106,10 @@ static int run_window(struct report_inference *inference, bool tensor)
     report_inference(inference);
     windows_given++;
     log_best(inference->file, inference->start, inference->outputs);
+#ifdef APP_USER_HOOK
+    uint16_t top[APP_TOP_K];
+    user_window(inference, top, chosen_top(inference->outputs, top, APP_TOP_K));
+#endif
     return BN_OK;
 }
 
@@ -143,7 +156,10 @@ static struct run run_recording(const char *name, const struct wav *wav, const u
 
 struct run runs_file(const char *name, const uint32_t *asked)
 {
-    struct run run = {0};
+    struct run run = {.code = golden_status()};
+    if (run.code != BN_OK) {
+        return run;
+    }
     uint32_t size = 0;
     run.code = port_storage_open(name, &size);
     if (run.code != BN_OK) {
@@ -165,7 +181,10 @@ struct run runs_file(const char *name, const uint32_t *asked)
 
 struct run runs_card(const uint32_t *asked)
 {
-    struct run all = {0};
+    struct run all = {.code = golden_status()};
+    if (all.code != BN_OK) {
+        return all;
+    }
     char name[PORT_NAME_MAX] = "";
     int status = port_storage_next(name);
     if (status == BN_ENOENT) {
@@ -185,11 +204,23 @@ struct run runs_card(const uint32_t *asked)
     return all;
 }
 
-struct run runs_sent(const char *file, uint32_t window, uint32_t start, bool tensor, uint32_t asked)
+/* A window that is there already: in pcm, or with `tensor` in network_input(). */
+static struct run run_given(struct report_inference inference, bool tensor)
 {
-    struct report_inference inference = {.file = file, .window = window, .start = start, .asked = &asked};
-    struct run run = {0};
-    run.code = run_window(&inference, tensor);
+    struct run run = {.code = golden_status()};
+    if (run.code == BN_OK) {
+        run.code = run_window(&inference, tensor);
+    }
     run.windows = run.code == BN_OK;
     return run;
+}
+
+struct run runs_sent(const char *file, uint32_t window, uint32_t start, bool tensor, uint32_t asked)
+{
+    return run_given((struct report_inference){.file = file, .window = window, .start = start, .asked = &asked}, tensor);
+}
+
+struct run runs_heard(const char *file, uint32_t window, uint32_t start)
+{
+    return run_given((struct report_inference){.file = file, .window = window, .start = start}, false);
 }

@@ -1,4 +1,4 @@
-/* runs.h - windows through frontend, prologue and network, each as one `inf` record: of the card, or sent by a host.
+/* runs.h - windows through frontend, prologue and network, each as one `inf` record: of the card, sent by a host, heard.
  *
  * `asked` is the `seq` of the host's command that wants them, NULL where nobody asked. Counts are of `inf` records.
  */
@@ -22,6 +22,9 @@ struct run runs_file(const char *name, const uint32_t *asked);
 int16_t *runs_pcm(void);
 /* One window that a host has sent: in runs_pcm(), or, a tensor, in network_input(). */
 struct run runs_sent(const char *file, uint32_t window, uint32_t start, bool tensor, uint32_t asked);
+
+/* One window that the microphone has heard, in runs_pcm(). */
+struct run runs_heard(const char *file, uint32_t window, uint32_t start);
 
 /* The `inf` records since boot. */
 uint32_t runs_windows(void);

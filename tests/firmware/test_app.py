@@ -54,7 +54,7 @@ def test_hello_names_model_lock_and_outputs_in_the_documented_order(run_card: Ru
     records, text = run_card({})
     assert [record["t"] for record in records] == ["hello", "bye"]
     hello = records[0]
-    assert list(hello) == ["t", "proto", "fw", "model", "lock", "boot", "classes", "scale", "zp", "act"]
+    assert list(hello) == ["t", "proto", "fw", "model", "lock", "weights", "boot", "classes", "scale", "zp", "act"]
     assert hello["fw"] == "birdnet-deploy 0.1.0 qemu-an547"
     assert (hello["proto"], hello["classes"], hello["zp"], hello["act"]) == (1, len(LABELS), 3, "sigmoid")
     assert '"scale":0.128128543,' in text
@@ -240,6 +240,12 @@ def test_denormals_are_zero(run_card: RunCard, tmp_path: Path) -> None:
         source,
         stub / "port/host/port_host.c",
         stub / "core/crc32.c",
+        stub / "core/wav.c",
     ]
     subprocess.run([*command, "-o", tmp_path / "denormal"], check=True, timeout=60)
     assert subprocess.run([tmp_path / "denormal"], check=False, timeout=10).returncode == 0
+
+
+def test_the_golden_window_is_told_before_the_first_recording(run_card: RunCard) -> None:
+    _, text = run_card({"00001.WAV": wav(sound(WINDOW))})
+    assert text.index("[info] golden window: off by 0 steps, allowed are 0\n") < text.index("00001.WAV")

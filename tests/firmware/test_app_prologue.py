@@ -95,7 +95,7 @@ def test_the_network_gets_what_the_prologue_makes_of_the_features(apps: dict[str
 def test_hello_names_the_prologue_and_the_network_behind_it(apps: dict[str, Path], tmp_path: Path) -> None:
     hello = run(apps["with"], tmp_path, stages=False)[0]
     bundle = open_bundle(apps["with"].parent / "fw_bundle")
-    assert list(hello)[3:8] == ["model", "lock", "npu", "prologue", "boot"]
+    assert list(hello)[3:8] == ["model", "lock", "npu", "prologue", "weights"]
     assert (hello["npu"], hello["prologue"]) == (bundle.npu_sha256, bundle.prologue_sha256)
     assert hello["model"] == bundle.model_sha256
     (tmp_path / "plain").mkdir()

@@ -163,12 +163,23 @@ def test_window_starts_of_the_longest_file(core: ctypes.CDLL) -> None:
     assert core.windows_start(count - 2, samples, window, hop) == (count - 2) * hop
 
 
+class TopkFilter(ctypes.Structure):
+    _fields_ = (("mask", ctypes.POINTER(ctypes.c_uint8)), ("lowest", ctypes.c_int16))
+
+
 @given(st.lists(st.integers(-128, 127), min_size=1, max_size=40), st.data())
 def test_topk(core: ctypes.CDLL, values: list[int], draw: st.DataObject) -> None:
     k = draw.draw(st.integers(1, len(values)))
     indices = (ctypes.c_uint16 * k)()
-    core.topk((ctypes.c_int8 * len(values))(*values), ctypes.c_uint16(len(values)), indices, ctypes.c_uint16(k))
-    assert list(indices) == sorted(range(len(values)), key=lambda i: (-values[i], i))[:k]
+    chosen = draw.draw(st.sets(st.integers(0, len(values) - 1)))
+    lowest = draw.draw(st.integers(-128, 128))
+    mask = sum(1 << i for i in chosen).to_bytes(5, "little")
+    topk_filter = TopkFilter((ctypes.c_uint8 * 5)(*mask), lowest)
+    values_c = (ctypes.c_int8 * len(values))(*values)
+    core.topk.restype = ctypes.c_uint16
+    found = core.topk(values_c, ctypes.c_uint16(len(values)), ctypes.byref(topk_filter), indices, ctypes.c_uint16(k))
+    best = sorted((i for i in chosen if values[i] >= lowest), key=lambda i: (-values[i], i))[:k]
+    assert list(indices)[:found] == best
 
 
 class Uart:

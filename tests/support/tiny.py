@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from birdnet_deploy.bundle import open_bundle
 from birdnet_deploy.codegen.frontend_tables import frontend_files
 from birdnet_deploy.codegen.prologue import generate_prologue
 from birdnet_deploy.model.config import ModelConfig
+from birdnet_deploy.project.choices import Choices
 from birdnet_deploy.project.generate import generate_project
 from birdnet_deploy.project.open import open_project
 from birdnet_deploy.prologue.file import write_prologue
@@ -120,14 +122,18 @@ def write_bundle(folder: Path, labels: tuple[str, ...] = LABELS) -> Path:
     (folder / "labels.txt").write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
     config = CONFIG.with_(num_classes=len(labels))
     (folder / "model_config.json").write_text(json.dumps(config.to_json(), sort_keys=True), encoding="utf-8")
-    (folder / "golden.npz").write_bytes(b"")
+    inputs = np.arange(3 * WINDOW, dtype=np.int64).reshape(3, WINDOW, 1) % 7 - np.arange(3).reshape(3, 1, 1)
+    sums = [[window[c :: len(labels)].sum() for c in range(len(labels))] for window in inputs]
+    outputs = np.clip(sums, -128, 127).astype(np.int8)
+    golden = {"input": inputs.astype(np.int8), "npu_input": inputs.astype(np.int8), "output": outputs}
+    np.savez(folder / "golden.npz", **golden)
     (folder / "report.json").write_text("{}")
     (folder / "birdnet.lock").write_text('{"files": {}}')
     return folder
 
 
-def make_project(folder: Path, labels: tuple[str, ...] = LABELS, **options: int) -> Project:
-    """Gives the tiny project, rendered into ``folder``."""
+def make_project(folder: Path, labels: tuple[str, ...] = LABELS, **options: Any) -> Project:
+    """Gives the tiny project, rendered into ``folder``; ``options`` are those of ``Choices``."""
     return _rendered(folder, labels, None, **options)
 
 
@@ -136,7 +142,7 @@ def make_prologue_project(folder: Path, prologue: Prologue) -> Project:
     return _rendered(folder, LABELS, prologue)
 
 
-def _rendered(folder: Path, labels: tuple[str, ...], prologue: Prologue | None, **options: int) -> Project:
+def _rendered(folder: Path, labels: tuple[str, ...], prologue: Prologue | None, **options: Any) -> Project:
     path = write_bundle(folder.with_name(f"{folder.name}_bundle"), labels)
     if prologue is not None:
         (path / "model_npu.tflite").write_bytes(b"tiny too")
@@ -145,7 +151,9 @@ def _rendered(folder: Path, labels: tuple[str, ...], prologue: Prologue | None, 
     folder.mkdir()
     frontend = frontend_files(bundle.config, INPUT_SCALE, 0)
     generated = None if prologue is None else generate_prologue(prologue, INPUT_SCALE, 0)
-    generate_project(bundle, "qemu-an547", tiny_network(labels), frontend, folder, prologue=generated, **options)
+    generate_project(
+        bundle, "qemu-an547", tiny_network(labels), frontend, folder, prologue=generated, choices=Choices(**options)
+    )
     return open_project(folder)
 
 

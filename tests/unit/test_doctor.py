@@ -14,6 +14,7 @@ from birdnet_deploy.toolchain.find import executables, find_tool, spec_of
 from birdnet_deploy.toolchain.vendor import check_network_version, find_tree, layouts, make_variables, network_version
 from tests.support.command import birdnet_deploy, fail, succeed
 from tests.support.script import script
+from tests.support.vendor_trees import core, network_c
 
 VARIABLES = {
     "HOME": "/home/ann lee", "ProgramFiles": "C:/Program Files", "ProgramFiles(x86)": "C:/Program Files (x86)",
@@ -70,28 +71,6 @@ def test_the_table_names_what_the_settings_name() -> None:
     for needs in commands():
         assert {*needs.tools, *needs.network} <= set(TOOLS) and set(needs.trees) <= set(trees())
     assert [name for name in TOOLS if tried_range(name) is None] == ["openocd", "pyocd"]
-
-
-def core(root: Path, dev: int = 14) -> Path:
-    """A tree that lies as ST Edge AI Core's does: names and version macros, no line of ST's."""
-    for layout in layouts():
-        if layout.root == "STEDGEAI_CORE_DIR":
-            folder = root / layout.folders[0]
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / layout.file.replace("*", "1020")).write_text("")
-    macros = {"MAJOR": 1, "MINOR": 1, "MICRO": 1, "DEV": dev}
-    text = "".join(f"#define LL_ATON_VERSION_{part} ({number})\n" for part, number in macros.items())
-    (root / "Middlewares/ST/AI/Npu/ll_aton/ll_aton_version.h").write_text(text)
-    return root
-
-
-def network_c(path: Path, dev: int = 14) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        "#if LL_ATON_VERSION_MAJOR != 1 || LL_ATON_VERSION_MINOR != 1 || LL_ATON_VERSION_MICRO != 1 "
-        f"|| LL_ATON_VERSION_DEV != {dev}\n#warning other\n#endif\n"
-    )
-    return path
 
 
 def test_a_tree_is_known_by_its_parts_and_tells_its_versions(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from birdnet_deploy.bundle import open_bundle
 from birdnet_deploy.codegen.frontend_tables import frontend_files
 from birdnet_deploy.errors import LabelsError, ModelError, UsageError
+from birdnet_deploy.project.choices import Choices
 from birdnet_deploy.project.generate import generate_project
 from birdnet_deploy.project.layout import rendered_files, sources_of
 from birdnet_deploy.project.open import open_project
@@ -25,6 +26,8 @@ RENDERED = (
     "generated/app_config.h",
     "generated/labels.c",
     "generated/labels.h",
+    "generated/golden_window.c",
+    "generated/golden_window.h",
     "Makefile",
     "firmware.ld",
     "README.md",
@@ -153,7 +156,7 @@ def generate(
         tiny_network(**changes),
         frontend_files(CONFIG, INPUT_SCALE, 0),
         tmp_path / "fw",
-        top_k=top_k,
+        choices=Choices(top_k=top_k),
     )
 
 

@@ -2,7 +2,7 @@
 #ifndef BN_INTERRUPTS_H
 #define BN_INTERRUPTS_H
 
-void clock_tick_handler(void); /* SysTick */
-void uart_handler(void);       /* UART0 */
+void tick_handler(void); /* SysTick */
+void uart_handler(void); /* UART0 */
 
 #endif

@@ -1,6 +1,6 @@
 /* registers.h - the few registers of the mps3-an547 board that this port touches.
  *
- * Sources: Armv8-M Architecture Reference Manual (DDI 0553), section D1; Arm CMSDK UART in DDI 0479; AN547, UART0.
+ * Sources: Arm CMSDK UART in DDI 0479; AN547, UART0.
  */
 #ifndef BN_REGISTERS_H
 #define BN_REGISTERS_H
@@ -8,12 +8,6 @@
 #include "core_registers.h"
 
 #define REGISTER(address) CORE_REGISTER(address)
-
-#define SYST_CSR REGISTER(0xE000E010u)
-#define SYST_RVR REGISTER(0xE000E014u)
-#define SYST_CVR REGISTER(0xE000E018u)
-#define SYST_CSR_ENABLE_INTERRUPT_CORE_CLOCK 7u
-#define SYST_RELOAD 0x00FFFFFFu
 
 #define UART0_DATA REGISTER(0x49303000u)
 #define UART0_STATE REGISTER(0x49303004u)

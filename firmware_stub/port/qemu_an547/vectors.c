@@ -19,7 +19,7 @@ __attribute__((used, section(".vectors"))) static const struct vectors vectors =
         {
             [0] = startup_reset,
             [1 ... STARTUP_SYSTICK - 2] = fault_entry,
-            [STARTUP_SYSTICK - 1] = clock_tick_handler,
+            [STARTUP_SYSTICK - 1] = tick_handler,
             [STARTUP_SYSTICK ... UART0_FIRST - 1] = fault_entry,
             [UART0_FIRST ... UART0_LAST] = uart_handler,
             [UART0_LAST + 1 ... STARTUP_SYSTEM_EXCEPTIONS + INTERRUPTS - 1] = fault_entry,

@@ -8,6 +8,7 @@
 #define APP_FIRMWARE "birdnet-deploy 0.1.0 qemu-an547"
 #define APP_MODEL_SHA256 "8950abfda7b727630760dd35bcf5c3daa7631aff223a90f7728c0d2521dde10c"
 #define APP_LOCK_SHA256 "72977a5bca3b6477ebcbf9abf97bb444c5d27d874e0109bf6d10a810519f3c24"
+#define APP_WEIGHTS_SHA256 "b8d54d055d615d59cee8848b71f63d38732c80dae5fe66411e8ba9351e1f6a59"
 
 /* A window in samples, and the step from one to the next. */
 #define APP_SAMPLE_RATE 8000
@@ -22,7 +23,18 @@
 #define APP_OUTPUT_ZERO_POINT (3)
 #define APP_ACTIVATION "sigmoid"
 
-/* How many of the largest outputs a record names. */
+/* How many of the largest outputs a record names, and of which classes: those whose bit i % 8 of byte i / 8 is set.
+ * Records hold all outputs in label order, whatever is chosen here. */
 #define APP_TOP_K 3
+#define APP_CHOSEN 7
+#define APP_SPECIES_MASK \
+    { \
+        0x7f \
+    }
+/* The least output that reaches the threshold; 128 where none can. */
+#define APP_LOWEST_OUTPUT (-128)
+
+/* The golden window of the boot: the C engine has the same bits as the host. */
+#define APP_GOLDEN_TOLERANCE 0
 
 #endif

@@ -1,0 +1,54 @@
+"""What joins a bundle's network to a project: generated C, or for the NPU what ``stedgeai`` makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from birdnet_deploy.artifacts import Bundle
+from birdnet_deploy.errors import UsageError
+from birdnet_deploy.npu.data import read_target
+from birdnet_deploy.project.generate import NOTHING_ADDED, Added
+from birdnet_deploy.project.parts import Network
+
+
+def network_of(bundle: Bundle, target: str) -> tuple[Any, Mapping[str, Any] | None]:
+    """Gives the network of a project and its memory plan, None for the NPU, whose compiler plans.
+
+    Raises: UsageError (exit 2) for an unknown target; ModelError (exit 3) for a network that cannot be had.
+    """
+    from birdnet_deploy.tflite.ends import strip_float_ends
+    from birdnet_deploy.tflite.reader import read_model
+
+    model = read_model(strip_float_ends(bundle.network))
+    if _is_npu(target):
+        from birdnet_deploy.project.npu_network import npu_network
+        from birdnet_deploy.tflite.macs import count_macs
+
+        return npu_network(model, count_macs(model).total), None
+    from birdnet_deploy.codegen.memory_plan import describe_memory
+    from birdnet_deploy.codegen.network import generate_network
+
+    network = generate_network(model)
+    return network, describe_memory(network)
+
+
+def added_of(bundle: Bundle, target: str, network_dir: Path | None, ioc: Path | None) -> Added:
+    """Gives what a user adds to a project for the NPU, the network checked to be this bundle's.
+
+    Raises: UsageError (exit 2) for another board, or files that are not there; CheckFailed (exit 4) for another model.
+    """
+    if network_dir is None and ioc is None:
+        return NOTHING_ADDED
+    option = "--network-dir" if network_dir is not None else "--ioc"
+    if not _is_npu(target):
+        raise UsageError(f"{option} is for boards with an NPU", where=target, fix="name one with --target")
+    return NOTHING_ADDED
+
+
+def _is_npu(target: str) -> bool:
+    return read_target(target).processor == "npu"
+
+
+__all__ = ["Network", "added_of", "network_of"]

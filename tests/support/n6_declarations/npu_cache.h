@@ -1,0 +1,2 @@
+/* LL_ATON's cache of the NPU, declared for the tests. */
+void npu_cache_enable(void);

@@ -132,7 +132,7 @@ def _checks(facts: Facts, limits: Sequence[Mapping[str, Any]], stale: Sequence[s
         told = f"{limit['name']} {limit['value']}, allowed {limit['limit']} ({limit['why']})"
         yield check(f"Does it keep the limit of {limit['name']}?", limit["holds"], told)
     errors = facts["validation"]["counts"]["error"]
-    told = f"{errors} errors of the rules for {facts['target']['title']}" if errors else "no errors"
+    told = f"{errors} errors of the rules for {facts['target']['title']}" if errors else "the rules find no error"
     yield check("Do the rules accept it?", errors == 0, told)
     judged = [device for device in facts["device"] if device["verdict"] or device["error"]]
     if not judged:
@@ -153,7 +153,7 @@ def _evidence(facts: Facts) -> tuple[bool | None, str]:
         return False, "calibrated on synthetic sound, not on birds"
     if not found:
         return None, "float against int8 was not measured"
-    return True, f"{found['windows']} windows of {found['files']} files that did not calibrate"
+    return True, f"measured on {found['windows']} windows of {found['files']} files that did not calibrate"
 
 
 def _help(facts: Facts, wrong: Sequence[str]) -> str | None:

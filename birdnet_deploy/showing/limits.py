@@ -182,8 +182,8 @@ def _costliest(facts: Facts) -> dict[str, Any] | None:
         return None
     worst = min(layers, key=lambda layer: (layer["alone_db"], layer["position"]))
     return {
-        "name": layer_name(worst["tensor"]), "operator": worst["operator"] or "input", "alone_db": worst["alone_db"],
-        "fix": worst["fix"],
+        "name": layer_name(worst["tensor"]), "operator": worst["operator"] or "the network's input",
+        "alone_db": worst["alone_db"], "fix": worst["fix"],
     }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from birdnet_deploy.report.tables import EMULATED
 from birdnet_deploy.showing.names import layer_name
 
 Facts = Mapping[str, Any]
+_TWIN = {"host": "the host twin"}
 RELEASE, REFUSE, OPEN = "release", "do not release", "not yet"
 
 
@@ -138,7 +139,7 @@ def _checks(facts: Facts, limits: Sequence[Mapping[str, Any]], stale: Sequence[s
     if not judged:
         yield check("Does the device give what the host gives?", None, "no device was held against the host")
     elif all(device["target"] != facts["target"]["name"] for device in judged):
-        others = ", ".join(sorted({device["target"] for device in judged}))
+        others = ", ".join(sorted({_TWIN.get(device["target"], device["target"]) for device in judged}))
         told = f"no {facts['target']['title']} was held against the host, only {others}"
         yield check("Does the target give what the host gives?", None, told)
     for device in judged:

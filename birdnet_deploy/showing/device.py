@@ -146,7 +146,7 @@ def _judged(verdict: Mapping[str, Any], lines: Sequence[str], error: str | None)
 
 
 def _json_lines(path: Path) -> Iterable[Mapping[str, Any]]:
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").split("\n"):
         if line.strip():
             data = json.loads(line)  # read_saved has looked at every line
             yield data

@@ -14,10 +14,12 @@ from birdnet_deploy.npu.explain import rule_json
 from birdnet_deploy.npu.finding import ValidationResult
 from birdnet_deploy.npu.request import validate_path
 from birdnet_deploy.npu.rules import BY_ID
+from birdnet_deploy.quantization.fidelity import SCHEMA_VERSION as MEASURED_VERSION
 from birdnet_deploy.settings import Settings
 from birdnet_deploy.showing.limits import gates_for, limits_of, verdict_of
 from birdnet_deploy.showing.memory import engine_plan, regions_of, shown_plan
 from birdnet_deploy.showing.sources import Sources
+from birdnet_deploy.support.hashes import sha256_file
 
 SCHEMA_VERSION = 1
 _MEASURED = (
@@ -64,14 +66,14 @@ def gather(
 
 
 def _measured(bundle: Bundle | None) -> dict[str, Any]:
-    """Gives the bundle's own ``report.json``; nothing where it cannot be read."""
-    if bundle is None:
+    """Gives the bundle's own ``report.json``; nothing where it is not as it was locked, or of another version."""
+    if bundle is None or sha256_file(bundle.report) != bundle.lock["files"].get(bundle.report.name):
         return {}
     try:
         found = json.loads(bundle.report.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) and found.get("schema_version") == MEASURED_VERSION else {}
 
 
 def _model(bundle: Bundle, measured: Mapping[str, Any]) -> dict[str, Any]:

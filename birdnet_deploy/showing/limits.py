@@ -13,6 +13,7 @@ from birdnet_deploy.report.tables import EMULATED
 from birdnet_deploy.showing.names import layer_name
 
 Facts = Mapping[str, Any]
+_TWIN = {"host": "the host twin"}
 RELEASE, REFUSE, OPEN = "release", "do not release", "not yet"
 
 
@@ -132,13 +133,13 @@ def _checks(facts: Facts, limits: Sequence[Mapping[str, Any]], stale: Sequence[s
         told = f"{limit['name']} {limit['value']}, allowed {limit['limit']} ({limit['why']})"
         yield check(f"Does it keep the limit of {limit['name']}?", limit["holds"], told)
     errors = facts["validation"]["counts"]["error"]
-    told = f"{errors} errors of the rules for {facts['target']['title']}" if errors else "no errors"
+    told = f"{errors} errors of the rules for {facts['target']['title']}" if errors else "the rules find no error"
     yield check("Do the rules accept it?", errors == 0, told)
     judged = [device for device in facts["device"] if device["verdict"] or device["error"]]
     if not judged:
         yield check("Does the device give what the host gives?", None, "no device was held against the host")
     elif all(device["target"] != facts["target"]["name"] for device in judged):
-        others = ", ".join(sorted({device["target"] for device in judged}))
+        others = ", ".join(sorted({_TWIN.get(device["target"], device["target"]) for device in judged}))
         told = f"no {facts['target']['title']} was held against the host, only {others}"
         yield check("Does the target give what the host gives?", None, told)
     for device in judged:
@@ -153,7 +154,7 @@ def _evidence(facts: Facts) -> tuple[bool | None, str]:
         return False, "calibrated on synthetic sound, not on birds"
     if not found:
         return None, "float against int8 was not measured"
-    return True, f"{found['windows']} windows of {found['files']} files that did not calibrate"
+    return True, f"measured on {found['windows']} windows of {found['files']} files that did not calibrate"
 
 
 def _help(facts: Facts, wrong: Sequence[str]) -> str | None:
@@ -182,8 +183,8 @@ def _costliest(facts: Facts) -> dict[str, Any] | None:
         return None
     worst = min(layers, key=lambda layer: (layer["alone_db"], layer["position"]))
     return {
-        "name": layer_name(worst["tensor"]), "operator": worst["operator"] or "input", "alone_db": worst["alone_db"],
-        "fix": worst["fix"],
+        "name": layer_name(worst["tensor"]), "operator": worst["operator"] or "the network's input",
+        "alone_db": worst["alone_db"], "fix": worst["fix"],
     }  # fmt: skip
 
 

@@ -43,8 +43,11 @@ def render_page(facts: Facts, heard: Heard | None = None, *, audio: bool = False
     pictures = [draw(facts) for draw in _PICTURES]
     windows = window_pictures(facts, heard)
     kind, icon, says, because = _VERDICTS[facts["verdict"]["status"]]
+    if kind == "release" and facts["verdict"]["scope"]:
+        says = f"{says}, as far as an emulated board shows"
     context = {
         "facts": facts,
+        "model_name": ((facts["model"] or {}).get("source") or {}).get("name") or facts["name"],
         "facts_json": Markup(_inert(facts)),
         "verdict": {"kind": kind, "icon": icon, "says": says, "because": because},
         "sections": [{"id": name, "title": title} for name, title in SECTIONS],

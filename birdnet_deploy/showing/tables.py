@@ -51,7 +51,7 @@ def _classes(facts: Facts) -> dict[str, Any]:
     return _table(
         f"Agreement by the class that float hears best, worst first{more}",
         ("+class", "#windows", "#int8 agrees", "#%", "#95 % interval (%)", "#confident windows kept",
-         "#mean score change", "else mostly hears"),
+         "#mean score change", "+else mostly hears"),
         rows,
     )  # fmt: skip
 
@@ -65,8 +65,8 @@ def _windows(facts: Facts) -> dict[str, Any]:
             str(number), window["file"], f"{start:.2f}", f"{window['cosine']:.4f}", f"{window['max_score_error']:.3f}",
             f"{wanted['label']} ({wanted['score']:.3f})", f"{got['label']} ({got['score']:.3f})",
         ))  # fmt: skip
-    heads = ("#window", "+recording", "#start (s)", "#cosine", "#largest score error", "float hears (score)",
-             "int8 hears (score)")  # fmt: skip
+    heads = ("#window", "+recording", "#start (s)", "#cosine", "#largest score error", "+float hears (score)",
+             "+int8 hears (score)")  # fmt: skip
     return _table("Worst windows by the cosine of their scores", heads, rows)
 
 
@@ -82,7 +82,7 @@ def _layers(facts: Facts) -> dict[str, Any]:
     return _table(
         f"Int8 tensors that cost the outputs most ({len(rows)} of {len(found)}), signal to noise in dB",
         ("+tensor", "operator", "#position", "#alone (dB)", "#with all before (dB)", "#own rounding (dB)",
-         "#weights (dB)", "what would help"),
+         "#weights (dB)", "+what would help"),
         rows,
     )  # fmt: skip
 
@@ -107,7 +107,7 @@ def _frontier(facts: Facts) -> dict[str, Any]:
     return _table(
         "Cuts, worst first, on held-out calibration folds",
         ("+cut", "#CPU (M MAC)", "#CPU (M instructions)", "#NPU (M MAC)", "#mean cosine", "#least cosine",
-         "#confident windows kept", "gates", "taken"),
+         "#confident windows kept", "+gates", "taken"),
         rows,
     )  # fmt: skip
 

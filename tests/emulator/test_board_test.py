@@ -68,8 +68,10 @@ def filled(audio: Path, bundle: Path, folder: Path, *asked: str) -> Path:
 
 
 def test_a_board_test_is_bit_exact_and_leaves_a_report(small_project: Path, audio: Path, tmp_path: Path) -> None:
-    out = succeed("board-test", small_project, "--audio", audio, "--save", tmp_path / "bt")
+    page = tmp_path / "page.html"
+    out = succeed("board-test", small_project, "--audio", audio, "--save", tmp_path / "bt", "--report", page)
     assert "windows bit-exact 6/6" in out and "tolerance 0 LSB" in out and "emulated Cortex-M55" in out
+    assert "qemu-an547: windows bit-exact 6/6" in page.read_text(encoding="utf-8")
     report = report_of(tmp_path / "bt")
     assert report["complete"] and report["comparison"]["verdict"] == "agrees" and report["error"] is None
     assert report["windows"] == {"total": 6, "came": 6, "kept": 0}

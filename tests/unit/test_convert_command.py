@@ -137,8 +137,10 @@ def test_a_cut_that_does_not_exist_is_refused_before_anything_is_measured(small_
 def test_float_ends_are_taken_by_generate_and_change_no_bit(small_model: Path, tmp_path: Path) -> None:
     succeed(
         "convert", small_model / "small.keras", "--calibration", "synthetic", "--io", "float32", "--ranges", "minmax",
-        "--fidelity", "basic", "-o", tmp_path / "b",
+        "--fidelity", "basic", "-o", tmp_path / "b", "--report", tmp_path / "page.html",
     )  # fmt: skip
+    assert "Do not release" in (page := (tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert "calibrated on synthetic sound" in page
     report = report_of(tmp_path / "b")
     assert (report["level"], report["layers"], report["auto"], report["frontier"]) == ("basic", None, None, [])
     assert "not measured" in dict(fidelity_rows({**report, "frontier": []}))["--prologue auto"]

@@ -64,13 +64,13 @@ def bare() -> Iterator[Path]:
 
 def test_missing_tools_end_in_one_line_with_the_command_to_type(bare: Path) -> None:
     done = subprocess.run(
-        ["bash", str(bare / "setup-debian.sh")], env={"PATH": str(bare)}, cwd="/",
+        ["bash", str(bare / "setup-debian.sh"), "chromium"], env={"PATH": str(bare)}, cwd="/",
         user=NOBODY if os.getuid() == 0 else None, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 6, done.stdout + done.stderr
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
-    for package in ("gcc-arm-none-eabi", "libnewlib-arm-none-eabi", "qemu-system-arm"):
+    for package in ("gcc-arm-none-eabi", "libnewlib-arm-none-eabi", "qemu-system-arm", "chromium"):
         assert package in line
     if (bare / "apt-get").exists():
         assert "sudo apt-get install -y" in line

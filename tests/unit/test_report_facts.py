@@ -226,6 +226,18 @@ def test_a_report_is_never_written_into_a_bundle_or_over_what_is_not_ours(small_
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["b", "mine"]
 
 
+def test_figures_that_were_edited_are_not_shown(small_bundle: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "b"
+    shutil.copytree(small_bundle, bundle)
+    report = json.loads((bundle / "report.json").read_text(encoding="utf-8"))
+    report["fidelity"] = {"cosine_mean": "1.0, honestly"}
+    (bundle / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    facts = json.loads(succeed("report", bundle, "--output-format", "json"))
+    assert facts["fidelity"] is None and facts["detail"] is None
+    assert facts["verdict"]["reasons"] == ["report.json has changed since it was locked"]
+    assert "Nothing to show" in (tmp_path / "report/report.html").read_text(encoding="utf-8")
+
+
 def test_what_does_not_belong_together_is_refused(small_bundle: Path, small_project: Path, tmp_path: Path) -> None:
     other = write_bundle(tmp_path / "other", (small_bundle / "model.tflite").read_bytes())
     assert "is of another bundle than" in fail(2, "report", other, small_project)

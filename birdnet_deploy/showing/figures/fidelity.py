@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from birdnet_deploy.showing.figures.style import BAD, GRID, INK, SERIES, SOFT, Picture, draw_svg
@@ -10,6 +10,8 @@ from birdnet_deploy.showing.names import layer_name
 from birdnet_deploy.showing.tables import gates_told
 
 Facts = Mapping[str, Any]
+_TOLD = 8  # cuts in the words beside the picture
+_MARKS = (("o", SERIES[2], "meets the gates"), ("D", SERIES[4], "with too little room"), ("X", BAD, "misses them"))
 
 
 def scatter(facts: Facts) -> Picture | None:
@@ -117,14 +119,18 @@ def frontier(facts: Facts) -> Picture | None:
         axes = figure.subplots()
         macs = [point["cpu_macs"] / 1e6 for point in points]
         axes.plot(macs, [point["cosine_mean"] for point in points], "-", color=GRID, linewidth=1.5)
+        named = _with_room(points, chosen, 1e6 * max(*macs, (budget or 0) / 1e6))
         for number, point in enumerate(points):
             ours = point["name"] == chosen
-            colour = SERIES[0] if point["meets"] else BAD
+            marker, colour, _ = _MARKS[0 if point["meets"] else 1 if point.get("lacks_room") else 2]
             place = (point["cpu_macs"] / 1e6, point["cosine_mean"])
-            axes.plot(*place, marker="*" if ours else "o" if point["meets"] else "X", color=colour,
-                      markersize=17 if ours else 8)  # fmt: skip
+            axes.plot(*place, marker=marker, color=colour, markersize=9)
+            if ours:
+                axes.plot(*place, marker="o", color=INK, markersize=18, markerfacecolor="none", markeredgewidth=2)
+            if point["name"] not in named:
+                continue
             axes.annotate(
-                f"{point['name']}{' (chosen)' if ours else ''}", place, xytext=(9, -4 - 11 * (number % 2)),
+                f"{point['name']}{' (chosen)' if ours else ''}", place, xytext=(13, -4 - 11 * (number % 2)),
                 textcoords="offset points", fontsize=10, fontweight="bold" if ours else "normal",
             )  # fmt: skip
         if gate is not None:
@@ -136,18 +142,37 @@ def frontier(facts: Facts) -> Picture | None:
                 f"budget {budget / 1e6:g} M", (budget / 1e6, 0.02), xycoords=("data", "axes fraction"), rotation=90,
                 ha="right", va="bottom",
             )  # fmt: skip
+        for marker, colour, label in _MARKS:
+            axes.plot([], [], marker=marker, color=colour, linestyle="", markersize=9, label=label)
+        figure.legend(loc="outside lower center", ncols=3)
         axes.margins(x=0.16, y=0.18)
         axes.set_xlabel("float multiply-accumulates on the CPU for a window (M MAC)")
-        axes.set_ylabel("mean cosine of scores, held-out folds (1 is equal)")
+        axes.set_ylabel("mean cosine of scores (1 is equal)")
 
     told = "; ".join(
         f"{point['name']} {point['cpu_macs'] / 1e6:.2f} M MAC, cosine {point['cosine_mean']:.4f}, "
         f"the gates: {gates_told(point)}"
-        for point in points
-    )
+        for point in points[:_TOLD]
+    ) + ("" if len(points) <= _TOLD else f"; {len(points) - _TOLD} more stand in the table")
     gated = "" if gate is None else f" The gate on the mean cosine is {gate:g}."
     alt = f"Cosine against float work on the CPU of {len(points)} cuts: {told}. Chosen: {chosen}.{gated}"
     return draw_svg("frontier", "The frontier of prologues (cosine against M MAC)", alt, (10, 4.4), draw)
+
+
+def _with_room(points: Sequence[Facts], chosen: str, wide: float) -> set[str]:
+    """Gives the names that have room right of their points on an axis of ``wide`` MACs, and the chosen one."""
+    cosines = [point["cosine_mean"] for point in points]
+    high = max(cosines) - min(cosines) or 1
+
+    def near(point: Facts, other: Facts) -> bool:
+        right = 0 <= other["cpu_macs"] - point["cpu_macs"] < 0.25 * wide
+        return bool(right and abs(other["cosine_mean"] - point["cosine_mean"]) < 0.1 * high)
+
+    return {
+        point["name"]
+        for point in points
+        if point["name"] == chosen or not any(near(point, other) for other in points if other is not point)
+    }
 
 
 def _unit(facts: Facts) -> str:

@@ -103,12 +103,19 @@ def _agreement(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
         [
             f"{pair['to']} with {pair['from']}", f"{pair['windows']:,}", _percent(pair["top1"]),
             _percent(pair["confident"]["top1"]), _cosine(pair["cosine"]), _equal(pair["outputs"]),
-            *(_percent(bin_["top1"]) for bin_ in pair["by_confidence"]),
+            *(_share(bin_) for bin_ in pair["by_confidence"]),
         ]
         for pair in pairs
     ]  # fmt: skip
-    title = "agreement over all windows, % with the same best class; behind: by best score of the second"
+    title = (
+        "agreement over all windows, % with the same best class; last columns: by best score of the second, of windows"
+    )
     return [title, *_columns([head, *body])]
+
+
+def _share(bin_: Mapping[str, Any]) -> str:
+    value = bin_["top1"]["value"]
+    return _DASH if value is None else f"{100 * value:.1f} of {bin_['windows']:,}"
 
 
 def _edge(bin_: Mapping[str, Any]) -> str:

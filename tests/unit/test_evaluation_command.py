@@ -31,6 +31,8 @@ from birdnet_deploy.evaluation.jobs import job_from_json
 from birdnet_deploy.evaluation.merge import MergeRequest, merge
 from birdnet_deploy.evaluation.prepare import Wanted, prepared
 from birdnet_deploy.evaluation.results import window_schema
+from birdnet_deploy.prologue.file import read_prologue
+from birdnet_deploy.prologue.reference import run_reference
 from birdnet_deploy.support.hashes import sha256_file
 from birdnet_deploy.support.progress import Silent
 from birdnet_deploy.tflite.interpreter import Int8Interpreter
@@ -38,6 +40,7 @@ from birdnet_deploy.tflite.scores import activate
 from tests.support.archives import make_archive
 from tests.support.command import fail, succeed
 from tests.support.once import made_once
+from tests.support.prologue_bundles import with_prologue
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = SummaryRequest(bootstrap=Bootstrap(20))
@@ -156,6 +159,19 @@ def test_numpy_gives_the_features_of_the_compiled_frontend(
         for _, _, pcm in windows_of(small_model / "recordings", small_bundle)[:8]:
             np.testing.assert_array_equal(compiled.run(pcm), plain.run(pcm))
         assert job_from_json(json.loads(json.dumps(ready.job.to_json()))) == ready.job
+
+
+def test_behind_a_prologue_all_engines_take_what_it_gives(small_bundle: Path, archive: Path, tmp_path: Path) -> None:
+    bundle = with_prologue(small_bundle, tmp_path / "bundle")
+    network, prologue = Int8Interpreter(small_bundle.joinpath("model.tflite").read_bytes()), bundle / "prologue.npz"
+    scale, config = network.input_quantization, open_bundle(bundle).config
+    with prepared(Wanted(bundle, ("int8", "device-twin")), tmp_path / "prepared", Silent()) as ready:
+        compiled, plain = Engines(ready.job), Engines(replace(ready.job, frontend=None))
+        for _, _, pcm in windows_of(archive, small_bundle)[:4]:
+            inputs = run_reference(read_prologue(prologue), features_of_pcm(pcm, config)[None])
+            expected = network.run(quantize_input(inputs, scale.scale, scale.zero_point))[0]
+            np.testing.assert_array_equal(compiled.run(pcm)[1], expected)
+            np.testing.assert_array_equal(compiled.run(pcm), plain.run(pcm))
 
 
 def test_without_a_compiler_numpy_computes_and_the_twin_is_refused(

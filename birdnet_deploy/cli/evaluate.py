@@ -169,10 +169,10 @@ def merge_command(
 
 
 def _cluster(scheduler: str | None, workers: int | None, timeout_s: float) -> StartRunner | None:
-    from birdnet_deploy.evaluation.dask_scheduler import DaskPool, reach
-
     if scheduler is None:
         return None
+    from birdnet_deploy.evaluation.dask_scheduler import DaskPool, reach
+
     if workers is not None:
         raise UsageError("--workers is of this machine", where="--scheduler", fix="leave one of both out")
     reach(scheduler)  # before models are converted and compiled for it

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -152,6 +154,37 @@ def test_workers_must_have_the_same_versions(
     with prepared(Wanted(small_bundle), tmp_path, Silent()) as ready, pytest.raises(ToolchainError) as told:
         DaskPool(ready.job, archive, scheduler=cluster.scheduler_address, timeout_s=TIMEOUT_S)
     assert "a worker has other versions" in told.value.line and "not 1.0" in told.value.line
+
+
+def test_a_scheduler_that_goes_away_ends_the_run(
+    tmp_path: Path, small_bundle: Path, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dask_scheduler, "_CONNECT_S", 5.0)
+    address, name = tmp_path / "address.json", "distributed.cli.dask_"
+    common = ["--scheduler-file", str(address), "--no-dashboard"]
+    scheduler = [f"{name}scheduler", *common, "--host", "127.0.0.1", "--port", "0"]
+    worker = [f"{name}worker", *common, "--nthreads", "1", "--no-nanny", "--local-directory", str(tmp_path)]
+    started = [
+        subprocess.Popen([sys.executable, "-m", *command], stderr=subprocess.DEVNULL) for command in (scheduler, worker)
+    ]
+    try:
+        while not address.exists() or not address.read_text():
+            time.sleep(0.05)
+        where = json.loads(address.read_text())["address"]
+        names = sorted(path.relative_to(archive).as_posix() for path in archive.rglob("*.wav"))
+        with (
+            prepared(Wanted(small_bundle), tmp_path / "job", Silent()) as ready,
+            DaskPool(ready.job, archive, scheduler=where, timeout_s=TIMEOUT_S) as pool,
+        ):
+            records = pool.run(names, most_files=3)
+            next(records)
+            started[0].kill()
+            with pytest.raises(ToolchainError, match="the scheduler went away"):
+                list(records)
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from birdnet_deploy.cli.options import model_options, output_format_option
+from birdnet_deploy.errors import UsageError
 from birdnet_deploy.support.printable import printable
 
 if TYPE_CHECKING:
+    from birdnet_deploy.evaluation.evaluate import StartRunner
     from birdnet_deploy.evaluation.finish import Finish, SummaryRequest
     from birdnet_deploy.model.beside import ModelHints
 
@@ -95,6 +97,10 @@ def _summary_options(function: Any) -> Any:
 @click.option("--strict", is_flag=True, help="Fail at the first recording that gives no result.")
 @click.option("--workers", type=click.IntRange(1, 1024), help="Processes; default: one a physical core.")
 @click.option(
+    "--scheduler", metavar="tcp://HOST:PORT",
+    help="Evaluate on a Dask cluster whose machines see ARCHIVE at the same path; needs birdnet-deploy[dask].",
+)  # fmt: skip
+@click.option(
     "--timeout", "timeout_s", type=click.FloatRange(0.1, 86_400), default=120.0, show_default=True,
     help="The longest silence, in seconds, of a worker on one recording.",
 )  # fmt: skip
@@ -102,8 +108,8 @@ def _summary_options(function: Any) -> Any:
 @model_options
 def command(
     *, model: Path, archive: Path, output: Path, output_format: str, shard: tuple[int, int] | None, resume: bool,
-    force: bool, strict: bool, workers: int | None, timeout_s: float, hints: ModelHints, labels_from: tuple[Path, ...],
-    pooling: str, form: str, **wanted: Any,
+    force: bool, strict: bool, workers: int | None, scheduler: str | None, timeout_s: float, hints: ModelHints,
+    labels_from: tuple[Path, ...], pooling: str, form: str, **wanted: Any,
 ) -> None:  # fmt: skip
     """Compare float, int8 and the device's twin over a whole archive: a folder, or a CSV that names recordings.
 
@@ -120,7 +126,7 @@ def command(
     request = EvaluateRequest(
         wanted=Wanted(model=model, hints=hints, **wanted), archive=archive, output=output, shard=shard, resume=resume,
         force=force, strict=strict, workers=workers, timeout_s=timeout_s,
-        summary=_summary(labels_from, pooling, form, strict),
+        summary=_summary(labels_from, pooling, form, strict), start=_cluster(scheduler, workers, timeout_s),
     )  # fmt: skip
     with ConsoleProgress() as progress:
         done = pipeline.evaluate(request, progress)
@@ -160,6 +166,17 @@ def merge_command(
     with ConsoleProgress() as progress:
         found = merge(request, progress)
     _show(found, output_format)
+
+
+def _cluster(scheduler: str | None, workers: int | None, timeout_s: float) -> StartRunner | None:
+    if scheduler is None:
+        return None
+    from birdnet_deploy.evaluation.dask_scheduler import DaskPool, reach
+
+    if workers is not None:
+        raise UsageError("--workers is of this machine", where="--scheduler", fix="leave one of both out")
+    reach(scheduler)  # before models are converted and compiled for it
+    return lambda job, root: DaskPool(job, root, scheduler=scheduler, timeout_s=timeout_s)
 
 
 def _summary(labels_from: tuple[Path, ...], pooling: Any, form: Any, strict: bool) -> SummaryRequest:

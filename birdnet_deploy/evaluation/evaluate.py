@@ -24,7 +24,7 @@ from birdnet_deploy.evaluation.journal import Journal, create_journal, held, ope
 from birdnet_deploy.evaluation.pool import Pool
 from birdnet_deploy.evaluation.prepare import PREPARED, Prepared, Wanted, prepared
 from birdnet_deploy.evaluation.records import GONE, Head, encode, head_of, shown_name
-from birdnet_deploy.evaluation.results import OK
+from birdnet_deploy.evaluation.results import OK, STATUSES
 from birdnet_deploy.support.machine import physical_cores
 from birdnet_deploy.support.progress import Progress, Silent
 
@@ -160,47 +160,77 @@ def _journal(request: EvaluateRequest, ready: Prepared, header: dict[str, Any], 
 def _run(
     request: EvaluateRequest, archive: Archive, names: list[str], journal: Journal, runner: Runner, progress: Progress
 ) -> Evaluation:
-    places, statuses = _recorded(journal, archive, names)
+    recorded = _recorded(journal, archive, names)
     plan = {
         "archive": str(request.archive.absolute()), "names": len(archive.names),
         "names_sha256": names_sha256(archive.names), "shard": journal.header["shard"], "files": len(names),
     }  # fmt: skip
     if journal.plan != plan:
         journal.set_plan(plan)
-    missing = int((places < 0).sum())
+    missing = recorded.missing
+    if request.strict:
+        for place in recorded.lost:
+            _refuse(head_of(journal.record_at(place)))
     done = len(names) - missing
     progress.step(f"evaluating {missing} recordings" + (f", {done} done before" if done else ""))
-    waiting = (name for index, name in enumerate(names) if places[index] < 0)
-    for count, record in enumerate(runner.run(waiting), 1):
+    waiting = (name for index, name in enumerate(names) if recorded.places[index] < 0)
+    for record in runner.run(waiting):
         head = head_of(record)
         index = bisect_left(names, head.file)
-        if places[index] >= 0:
+        if recorded.places[index] >= 0:
             continue  # a cluster may compute one twice; the first counts
-        places[index] = journal.append(record)
-        statuses[head.status] = statuses.get(head.status, 0) + 1
+        recorded.note(index, journal.append(record), head.status)
         if request.strict:
             _refuse(head)
-        progress.advance(count, missing)
-    if (places < 0).any():
-        raise ModelError(f"{int((places < 0).sum())} recordings gave no record", where=request.output, fix="--resume")
+        progress.advance(missing - recorded.missing, missing)
+    if recorded.missing:
+        raise ModelError(f"{recorded.missing} recordings gave no record", where=request.output, fix="--resume")
     finished = None
     if request.shard is None:
         truth = truth_of(archive, journal.header, request.summary)
-        where = ((journal, int(place)) for place in places)
+        where = ((journal, int(place)) for place in recorded.places)
         finished = finish(request.output, where, journal.header, truth, request.summary, progress)
     return Evaluation(
-        request.output, len(names), missing, dict(sorted(statuses.items())), archive.unentered, finished, request.shard
+        request.output, len(names), missing, recorded.statuses, archive.unentered, finished, request.shard
     )
 
 
-def _recorded(journal: Journal, archive: Archive, names: list[str]) -> tuple[NDArray[np.int64], dict[str, int]]:
-    """Gives where the journal has each recording (-1: nowhere, or the file has changed since), and their statuses.
+class _Recorded:
+    """Where the journal has each of ``count`` recordings (-1: nowhere), and what became of it."""
+
+    def __init__(self, count: int) -> None:
+        self.places: NDArray[np.int64] = np.full(count, -1, np.int64)
+        self._kinds = np.zeros(count, np.int8)
+        self.missing = count
+
+    def note(self, index: int, place: int, status: str) -> None:
+        """Notes where a recording is."""
+        self.missing -= self.places[index] < 0
+        self.places[index], self._kinds[index] = place, STATUSES.index(status)
+
+    def forget(self, index: int) -> None:
+        """Notes that a recording has to be evaluated again."""
+        self.missing += self.places[index] >= 0
+        self.places[index] = -1
+
+    @property
+    def statuses(self) -> dict[str, int]:
+        """How many recordings have each status."""
+        counts = np.bincount(self._kinds[self.places >= 0], minlength=len(STATUSES))
+        return {kind: int(count) for kind, count in sorted(zip(STATUSES, counts, strict=True)) if count}
+
+    @property
+    def lost(self) -> list[int]:
+        """The places of recordings without results."""
+        return [int(place) for place in self.places[(self.places >= 0) & (self._kinds != STATUSES.index(OK))]]
+
+
+def _recorded(journal: Journal, archive: Archive, names: list[str]) -> _Recorded:
+    """Gives what the journal has; a file that has changed since counts as not evaluated.
 
     Recordings that are not in the archive any more are noted as gone.
     """
-    places = np.full(len(names), -1, np.int64)
-    kinds: list[str] = []
-    kind_of = np.zeros(len(names), np.int16)
+    recorded = _Recorded(len(names))
     stray: set[str] = set()
     for place, record in journal.records():
         head = head_of(record)
@@ -208,16 +238,13 @@ def _recorded(journal: Journal, archive: Archive, names: list[str]) -> tuple[NDA
         if index == len(names) or names[index] != head.file:
             (stray.discard if head.status == GONE else stray.add)(head.file)
         elif head.status == GONE or _has_changed(archive.path(head.file), head):
-            places[index] = -1
+            recorded.forget(index)
         else:
-            if head.status not in kinds:
-                kinds.append(head.status)
-            places[index], kind_of[index] = place, kinds.index(head.status)
+            recorded.note(index, place, head.status)
     journal.cut()
     for name in sorted(stray):
         journal.append(encode(Head(name, "", GONE)))
-    counted = {kind: int(((kind_of == number) & (places >= 0)).sum()) for number, kind in enumerate(kinds)}
-    return places, {kind: count for kind, count in counted.items() if count}
+    return recorded
 
 
 def _has_changed(path: Path, head: Head) -> bool:

@@ -20,7 +20,7 @@ REPLICATES = 1000
 SEED = 1
 LEVEL = 0.95
 _LEAST = 0.5  # share of the resamples in which a figure must have a meaning, for an interval
-_DRAWS_AT_ONCE = 2**24  # numbers in memory
+_DRAWS_AT_ONCE = 2**19  # numbers in memory
 _COLUMNS = 64
 
 Array = NDArray[np.float64]

@@ -174,7 +174,7 @@ def open_journal(path: Path, *, append: bool = False) -> Journal:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Holds a folder against other evaluations while the body runs, however it ends.
+    """Holds a folder against other evaluations while the body runs, however it ends; sweeps what killed ones left.
 
     Raises: OutputRefused (exit 5) where another process has it, or nothing can be written there.
     """
@@ -192,4 +192,7 @@ def held(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise OutputRefused("another evaluation writes here", where=folder, fix="wait for it") from error
+        for leftover in folder.glob(".*.staging-*"):
+            if leftover.is_file():
+                leftover.unlink()
         yield

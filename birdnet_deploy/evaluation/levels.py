@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from birdnet_deploy.evaluation.intervals import Array, Bootstrap, bounds, estimate, ratios, resamples
 from birdnet_deploy.evaluation.metrics import Ranked, measure_names, measures
 
-_BLOCK_VALUES = 2**23  # scores in memory at once
+_BLOCK_VALUES = 2**20  # scores in memory at once
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,11 @@ class Pool:
     ) -> None:
         self.close()
 
+    @property
+    def processes(self) -> list[int]:
+        """The ids of its processes."""
+        return [one.process.pid for one in self._workers]
+
     def close(self) -> None:
         """Ends all workers, whatever they do."""
         for one in self._workers:

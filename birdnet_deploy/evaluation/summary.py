@@ -23,7 +23,7 @@ class SummaryOptions:
     """How files are scored and figures computed; ``window_s`` is the length of the model's window in seconds."""
 
     window_s: float
-    pooling: Pooling = "lme"
+    pooling: Pooling = "mean"
     temperature: float = TEMPERATURE
     thresholds: tuple[float, ...] = THRESHOLDS
     overlap_s: float = MIN_OVERLAP_S

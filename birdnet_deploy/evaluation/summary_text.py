@@ -62,7 +62,7 @@ def _level(level: Mapping[str, Any], rows: str, data: Mapping[str, Any]) -> list
         f"by {rows[:-1]}: {level['rows']:,} {rows} of {level['recordings']:,} recordings{pooling}; means over "
         f"{level['classes_with_positives']} classes; %, in brackets 95 % of {bootstrap['replicates']} resamples"
     )  # fmt: skip
-    engines = [[name, *cells(entry)] for name, entry in level["engines"].items()]
+    engines = [[name, *cells(level["engines"][name])] for name in data["engines"]]
     lines = [title, *_columns([["engine", *heads], *engines])]
     if level["differences"]:
         changes = [[f"{e['to']} - {e['from']}", *cells(e, sign=True)] for e in level["differences"]]
@@ -73,18 +73,19 @@ def _level(level: Mapping[str, Any], rows: str, data: Mapping[str, Any]) -> list
 def _classes(level: Mapping[str, Any], rows: str) -> list[str]:
     """Gives the classes with the lowest average precision of int8, or of the first engine where it did not run."""
     engines = level["engines"]
-    judge = INT8 if INT8 in engines else next(name for name in ENGINES if name in engines)
+    names = [name for name in ENGINES if name in engines]  # of a summary that was read the order is another
+    judge = INT8 if INT8 in engines else names[0]
     classes = engines[judge]["classes"]
     order = sorted(classes, key=lambda label: (classes[label]["average_precision"]["value"], label))
     body = [
         [
             printable(label), f"{classes[label]['positives']:,}",
-            *(_percent(entry["classes"][label]["average_precision"]) for entry in engines.values()),
+            *(_percent(engines[name]["classes"][label]["average_precision"]) for name in names),
         ]
         for label in order[:_CLASSES]
     ]  # fmt: skip
     more = f", {_CLASSES} of {len(order)}" if len(order) > _CLASSES else ""
-    head = ["class", rows, *(f"AP {name}" for name in engines)]
+    head = ["class", rows, *(f"AP {name}" for name in names)]
     return [f"classes, worst AP of {judge} first, %{more}", *_columns([head, *body])]
 
 
@@ -103,12 +104,19 @@ def _agreement(pairs: Sequence[Mapping[str, Any]]) -> list[str]:
         [
             f"{pair['to']} with {pair['from']}", f"{pair['windows']:,}", _percent(pair["top1"]),
             _percent(pair["confident"]["top1"]), _cosine(pair["cosine"]), _equal(pair["outputs"]),
-            *(_percent(bin_["top1"]) for bin_ in pair["by_confidence"]),
+            *(_share(bin_) for bin_ in pair["by_confidence"]),
         ]
         for pair in pairs
     ]  # fmt: skip
-    title = "agreement over all windows, % with the same best class; behind: by best score of the second"
+    title = (
+        "agreement over all windows, % with the same best class; last columns: by best score of the second, of windows"
+    )
     return [title, *_columns([head, *body])]
+
+
+def _share(bin_: Mapping[str, Any]) -> str:
+    value = bin_["top1"]["value"]
+    return _DASH if value is None else f"{100 * value:.1f} of {bin_['windows']:,}"
 
 
 def _edge(bin_: Mapping[str, Any]) -> str:

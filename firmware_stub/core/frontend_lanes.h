@@ -1,4 +1,5 @@
-/* frontend_lanes.h - how many frames are computed at once: four in the lanes of a Helium register, else one.
+/* frontend_lanes.h - how many frames are computed at once: four in the lanes of a Helium register, else one; four on a
+ * host that asks for it (FRONTEND_HOST_LANES: what evaluates archives), in the vector types of gcc and clang.
  *
  * Frames do not depend on each other, so each lane computes what the scalar form computes, operation by operation and
  * bit by bit; and frames lie side by side in the features, so results leave by plain vector stores.
@@ -23,6 +24,7 @@ typedef float fft_real;
 #include <arm_mve.h>
 
 #define FRONTEND_LANES 4
+#define FRONTEND_HELIUM
 typedef float32x4_t lanes;
 typedef float32x4_t float_lanes;
 
@@ -125,6 +127,105 @@ static inline float float_lanes_highest(float_lanes x)
 static inline lanes lanes_above(lanes x, lanes level, fft_real least)
 {
     return vpselq_f32(x, vdupq_n_f32(0.0f), vcmpgeq_n_f32(level, least));
+}
+
+#elif defined(FRONTEND_HOST_LANES) && defined(__GNUC__) && !defined(FRONTEND_FFT_DOUBLE)
+
+#define FRONTEND_LANES 4
+typedef float lanes __attribute__((vector_size(16)));
+typedef lanes float_lanes;
+typedef int32_t lanes_mask __attribute__((vector_size(16)));
+
+static inline lanes lanes_scaled(lanes x, fft_real factor)
+{
+    return x * factor;
+}
+
+static inline lanes lanes_of_samples(const int16_t *x, int step)
+{
+    return (lanes){ (float)x[0], (float)x[step], (float)x[2 * step], (float)x[3 * step] };
+}
+
+static inline float_lanes float_lanes_scaled(float_lanes x, float factor)
+{
+    return x * factor;
+}
+
+static inline float_lanes float_lanes_of(float x)
+{
+    return (float_lanes){ x, x, x, x };
+}
+
+static inline float_lanes float_lanes_load_some(const float *from, int count)
+{
+    float_lanes x = { 0 };
+    __builtin_memcpy(&x, from, count >= FRONTEND_LANES ? sizeof x : (unsigned)count * sizeof *from);
+    return x;
+}
+
+static inline float_lanes float_lanes_load(const float *from)
+{
+    return float_lanes_load_some(from, FRONTEND_LANES);
+}
+
+static inline void float_lanes_store(float *to, float_lanes x, int count)
+{
+    __builtin_memcpy(to, &x, count >= FRONTEND_LANES ? sizeof x : (unsigned)count * sizeof *to);
+}
+
+static inline float_lanes float_lanes_rounded(lanes x)
+{
+    return x;
+}
+
+static inline float_lanes float_lanes_divided(float_lanes x, float divisor)
+{
+    return x / divisor;
+}
+
+static inline float_lanes lanes_where(lanes_mask mask, float_lanes yes, float_lanes no)
+{
+    return (float_lanes)((mask & (lanes_mask)yes) | (~mask & (lanes_mask)no));
+}
+
+static inline float_lanes float_lanes_lower(float_lanes a, float_lanes b)
+{
+    return lanes_where(a < b, a, b);
+}
+
+static inline float_lanes float_lanes_higher(float_lanes a, float_lanes b)
+{
+    return lanes_where(a > b, a, b);
+}
+
+static inline float float_lanes_lowest(float_lanes x)
+{
+    float low = x[0];
+    for (int lane = 1; lane < FRONTEND_LANES; lane++) {
+        low = x[lane] < low ? x[lane] : low;
+    }
+    return low;
+}
+
+static inline float float_lanes_highest(float_lanes x)
+{
+    float high = x[0];
+    for (int lane = 1; lane < FRONTEND_LANES; lane++) {
+        high = x[lane] > high ? x[lane] : high;
+    }
+    return high;
+}
+
+/* Correctly rounded, as of IEEE 754; the compiler makes one instruction of it where there is one. */
+static inline lanes lanes_root(lanes x)
+{
+    return (lanes){ __builtin_sqrtf(x[0]), __builtin_sqrtf(x[1]), __builtin_sqrtf(x[2]), __builtin_sqrtf(x[3]) };
+}
+
+/* `x`, or 0 in lanes in which `level` is below `least`. */
+static inline lanes lanes_above(lanes x, lanes level, fft_real least)
+{
+    return lanes_where(level < least, float_lanes_of(0.0f), x);
 }
 
 #else

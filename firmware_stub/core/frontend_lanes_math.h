@@ -22,6 +22,23 @@ static inline float_lanes float_lanes_log1p(float_lanes x)
     return frontend_log1p(x);
 }
 
+#elif !defined(FRONTEND_HELIUM)
+
+static inline float_lanes float_lanes_root(float_lanes x)
+{
+    return lanes_root(x);
+}
+
+static inline float_lanes float_lanes_log(float_lanes x)
+{
+    return (float_lanes){ frontend_log(x[0]), frontend_log(x[1]), frontend_log(x[2]), frontend_log(x[3]) };
+}
+
+static inline float_lanes float_lanes_log1p(float_lanes x)
+{
+    return (float_lanes){ frontend_log1p(x[0]), frontend_log1p(x[1]), frontend_log1p(x[2]), frontend_log1p(x[3]) };
+}
+
 #else
 
 static inline float_lanes float_lanes_root(float_lanes x)

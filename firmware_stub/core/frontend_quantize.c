@@ -29,16 +29,31 @@ static inline int8_t quantized(float feature)
 
 void frontend_quantize(const float *features, int8_t *input)
 {
+    int done = 0;
+#ifdef FRONTEND_HELIUM
     const int rest = FRONTEND_SIZE - FRONTEND_SIZE % FRONTEND_LANES;
-#if FRONTEND_LANES == 4
     for (int i = 0; i < rest; i += FRONTEND_LANES) {
         float_lanes steps = float_lanes_divided(float_lanes_load(features + i), FRONTEND_INPUT_SCALE);
         steps = vmaxnmq_f32(vminnmq_f32(steps, vdupq_n_f32(256.0f)), vdupq_n_f32(-256.0f));
         const int32x4_t value = vaddq_n_s32(vcvtaq_s32_f32(steps), FRONTEND_INPUT_ZERO_POINT);
         vstrbq_s32(input + i, vmaxq_s32(vminq_s32(value, vdupq_n_s32(127)), vdupq_n_s32(-128)));
     }
+    done = rest;
+#elif FRONTEND_LANES == 4
+    for (; done + FRONTEND_LANES <= FRONTEND_SIZE; done += FRONTEND_LANES) {
+        float_lanes steps = float_lanes_divided(float_lanes_load(features + done), FRONTEND_INPUT_SCALE);
+        steps = float_lanes_higher(float_lanes_lower(steps, float_lanes_of(256.0f)), float_lanes_of(-256.0f));
+        const lanes_mask whole = __builtin_convertvector(steps, lanes_mask); /* towards zero */
+        const float_lanes part = steps - __builtin_convertvector(whole, float_lanes);
+        lanes_mask value = whole - (part >= 0.5f) + (part <= -0.5f) + FRONTEND_INPUT_ZERO_POINT; /* true is -1 */
+        value = (value & (value <= 127)) | (127 & (value > 127));
+        value = (value & (value >= -128)) | (-128 & (value < -128));
+        for (int lane = 0; lane < FRONTEND_LANES; lane++) {
+            input[done + lane] = (int8_t)value[lane];
+        }
+    }
 #endif
-    for (int i = FRONTEND_LANES == 1 ? 0 : rest; i < FRONTEND_SIZE; i++) {
+    for (int i = done; i < FRONTEND_SIZE; i++) {
         input[i] = quantized(features[i]);
     }
 }

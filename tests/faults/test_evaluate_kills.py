@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from birdnet_deploy.errors import INTERRUPTED_EXIT_CODE
 from tests.support.archives import make_archive
 from tests.support.command import birdnet_deploy, succeed
 
@@ -38,17 +40,30 @@ def records(folder: Path) -> int:
         return sum(1 for _ in journal.records())
 
 
-def kill_at(folder: Path, count: int, *arguments: object) -> int:
-    """Kills a run with SIGKILL once its journal has ``count`` recordings; gives how many it then had."""
+def kill_at(folder: Path, count: int, *arguments: object, by: signal.Signals = signal.SIGKILL) -> int:
+    """Kills a run once its journal has ``count`` recordings; gives how many it then had."""
     command = [sys.executable, "-m", "birdnet_deploy", "evaluate", *map(str, arguments), "-o", str(folder)]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         while process.poll() is None and records(folder) < count:
             time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert process.returncode == -signal.SIGKILL, "it was done before it was killed: make the archive longer"
+        process.send_signal(by)
+        told = process.communicate()[1].decode()
+    wanted = INTERRUPTED_EXIT_CODE if by == signal.SIGINT else -by
+    assert process.returncode == wanted, f"it was done before it was killed, or failed: {told}"
+    assert "Traceback" not in told
     return records(folder)
+
+
+def workers_below(folder: Path) -> list[str]:
+    """Gives the worker processes of runs whose temporary files are in ``folder``."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = path.read_bytes().decode(errors="replace").split("\0")
+            if "birdnet_deploy.evaluation.worker" in words and str(folder) in words[-2]:
+                found.append(path.parent.name)
+    return found
 
 
 def disagreements(folder: Path) -> int:
@@ -99,3 +114,27 @@ def test_killed_resumed_sharded_and_merged_to_the_same_bytes(
     if len(engines) == 2:
         told(f"float and int8 name another best class in {disagreements(tmp_path / 'merged')} windows")
         assert disagreements(tmp_path / "merged") > 0
+
+
+def test_interrupted_it_ends_its_workers_and_can_be_resumed(
+    small_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = make_archive(tmp_path / "archive", 160, seconds=4)
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    out = tmp_path / "out"
+    done = kill_at(out, 1, small_bundle, archive, by=signal.SIGINT)
+    assert 1 <= done < 160
+    assert workers_below(tmp_path) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+    killed = kill_at(out, done + 1, small_bundle, archive, "--resume")
+    (out / ".results.parquet.staging-1").write_text("of a run that was killed while it wrote")
+    deadline = time.monotonic() + 5
+    while workers_below(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert workers_below(tmp_path) == [], "workers outlive a run that was killed"
+    assert f"{160 - killed} recordings, {killed} done" in birdnet_deploy(
+        "evaluate", small_bundle, archive, "--resume", "-o", out
+    ).stderr  # fmt: skip
+    assert sorted(path.name for path in out.iterdir()) == sorted([*TABLES, ".lock", "journal.bin", "prepared"])
+    assert list((tmp_path / "tmp").iterdir()) == []

@@ -61,6 +61,13 @@ def test_c_equals_numpy_bit_by_bit(config: ModelConfig, tmp_path: Path) -> None:
         assert_same_bits(frontend, pcm, config, name)
 
 
+@pytest.mark.parametrize("config", [*CONFIGS[:3], RAW, *mel_configs(), *CONFIGS[-5:]], ids=name_of)
+def test_four_lanes_of_a_host_equal_numpy_bit_by_bit(config: ModelConfig, tmp_path: Path) -> None:
+    frontend = host_frontend(config, tmp_path, "-DFRONTEND_HOST_LANES")
+    for name, pcm in hard_windows(config.window_samples, config.sample_rate).items():
+        assert_same_bits(frontend, pcm, config, name)
+
+
 @pytest.fixture(scope="module")
 def recordings(shared: Path) -> dict[str, np.ndarray]:
     """The shared recordings at 22,050 Hz."""

@@ -78,10 +78,11 @@ def rendered(config: ModelConfig, folder: Path) -> list[str]:
     return [f"-I{folder}", f"-I{core}", *map(str, sources)]
 
 
-def host_frontend(config: ModelConfig, folder: Path) -> HostFrontend:
+def host_frontend(config: ModelConfig, folder: Path, *flags: str) -> HostFrontend:
     """Gives the frontend compiled for this machine."""
     library = folder / "frontend.so"
-    compile_c([os.environ.get("CC", "cc"), *C_FLAGS, "-fPIC", "-shared", *rendered(config, folder), "-o", str(library)])
+    compiler = os.environ.get("CC", "cc")
+    compile_c([compiler, *C_FLAGS, *flags, "-fPIC", "-shared", *rendered(config, folder), "-o", str(library)])
     return HostFrontend(library, config)
 
 

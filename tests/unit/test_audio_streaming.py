@@ -33,9 +33,7 @@ def test_windows_of_blocks_are_those_of_the_whole(samples: int, window: int, hop
 
 
 @pytest.mark.parametrize(("rate", "channels", "suffix"), [(8000, 1, "wav"), (96000, 4, "wav"), (22050, 2, "flac")])
-def test_a_stream_has_the_samples_of_the_whole_recording(
-    tmp_path: Path, rate: int, channels: int, suffix: str
-) -> None:
+def test_a_stream_has_the_samples_of_the_whole_recording(tmp_path: Path, rate: int, channels: int, suffix: str) -> None:
     sound = np.random.default_rng(3).uniform(-0.5, 0.5, (rate * 3 + 17, channels))
     path = tmp_path / f"Ünï.{suffix}"
     soundfile.write(path, sound, rate, subtype="PCM_16")

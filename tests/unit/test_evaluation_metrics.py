@@ -155,7 +155,7 @@ def test_resamples_have_the_figures_of_scikit_learn(seed: int) -> None:
     marks[:2] = True, False
     scores = np.round(random.random(rows), 1 if seed % 2 else 7).astype(np.float32)  # many ties, or none
     thresholds = (0.0, 0.5, 0.7, 2.0)
-    drawn = next(resamples(recordings, Bootstrap(40, seed)))
+    drawn = next(resamples(recordings, Bootstrap(12, seed)))
     drawn[units[:2], :] += 1  # a positive and a negative row are in
     found = Ranked(marks, scores, units, thresholds).figures(drawn)
     for column in range(drawn.shape[1]):

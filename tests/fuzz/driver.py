@@ -39,7 +39,8 @@ class Target:
     """A reader of untrusted bytes: ``read`` gets a file that holds the input, and the bytes.
 
     ``codes`` are the exit codes that its errors may have. ``ci`` is how many inputs CI tries. ``slow_s`` is the
-    processor time that one input may take, ten times that its waiting; ``memory_bytes`` what it may take beyond what the process has.
+    processor time that one input may take, ten times that its waiting; ``memory_bytes`` what it may take beyond what
+    the process has.
     """
 
     name: str

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Replace edited or foreign folders; a copy is kept.")
 @click.option("--strict", is_flag=True, help="Refuse recordings that cannot be read, rather than skip them.")
 @locked_option
-@click.pass_context
 def command(
-    ctx: click.Context, model: Path | None, calibration: str | None, audio: Path, hints: ModelHints,
+    model: Path | None, calibration: str | None, audio: Path, hints: ModelHints,
     quantize: dict[str, Any], target: str | None, output: Path | None, force: bool, strict: bool,
     locked: bool,
 ) -> None:  # fmt: skip
@@ -50,4 +49,3 @@ def command(
     with ConsoleProgress() as progress, frontier_on_failure():
         result = pipeline.deploy(request, progress, show_findings)
     show_result(result)
-    ctx.exit(result.exit_code)

@@ -39,9 +39,8 @@ def _finite(ctx: click.Context, option: click.Parameter, value: float | None) ->
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @locked_option
 @model_options
-@click.pass_context
 def command(
-    ctx: click.Context, *, project: Path | None, audio: Path, save: Path | None, threshold: float | None,
+    *, project: Path | None, audio: Path, save: Path | None, threshold: float | None,
     top_k: int, timeout_s: float, line: str | None, icount: bool, strict: bool, stages: bool,
     output_format: str, target: str | None, locked: bool, hints: ModelHints,
 ) -> None:  # fmt: skip
@@ -63,11 +62,13 @@ def command(
     with ConsoleProgress() as progress:
         result = pipeline.run(request, progress, is_locked=locked)
     show_result(result, output_format)
-    ctx.exit(result.exit_code)
 
 
 def show_result(result: RunResult, output_format: str = "text") -> None:
-    """Shows a run on stdout, and what was wrong with it on stderr."""
+    """Shows a run on stdout.
+
+    Raises: its failure, after that.
+    """
     if output_format == "json":
         from birdnet_deploy.device_run import result_json
         from birdnet_deploy.support import jsonfile
@@ -76,7 +77,7 @@ def show_result(result: RunResult, output_format: str = "text") -> None:
     else:
         _show_text(result)
     if result.failure is not None:
-        click.echo(f"error: {result.failure.line}", err=True)
+        raise result.failure
 
 
 def _show_text(result: RunResult) -> None:

@@ -30,7 +30,8 @@ def pids_named(name: str, pid: int) -> list[int]:
     return [pid] if name in state[0] and not state[1].startswith("Z") else []
 
 
-def _descendants(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """Gives the processes that a process has started, and those that these have."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
@@ -38,7 +39,7 @@ def _descendants(pid: int) -> list[int]:
         except OSError:
             continue
         for child in children:
-            found += [child, *_descendants(child)]
+            found += [child, *descendants(child)]
     return found
 
 
@@ -67,7 +68,7 @@ class Interrupted:
 
     def children(self, name: str) -> list[int]:
         """Gives the processes below it with ``name`` in their name."""
-        return [pid for pid in _descendants(self._process.pid) if pids_named(name, pid)]
+        return [pid for pid in descendants(self._process.pid) if pids_named(name, pid)]
 
     def end(self, number: signal.Signals, says: str = "interrupted") -> None:
         """Sends a signal; the command must end with 130, say so in one line, and leave nothing behind."""

@@ -10,7 +10,7 @@ STAMPS := $(VENV)/stamps
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test soak lint docs check clean distclean tools browser
+.PHONY: help demo test soak fuzz lint docs check clean distclean tools browser
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | while IFS=$$'\t' read -r target text; do \
@@ -24,6 +24,9 @@ test: tools browser $(STAMPS)/test ## run the tests (about 15 minutes on two cor
 
 soak: tools $(STAMPS)/test ## run the long tests
 	@$(PYTEST) -m soak
+
+fuzz: tools $(STAMPS)/test ## fuzz the readers of untrusted input for FUZZ_SECONDS (600), with libFuzzer where clang is
+	@$(PY) -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),600)
 
 lint: $(STAMPS)/test ## ruff and mypy, which `make test` runs too
 	@$(VENV)/bin/ruff check .

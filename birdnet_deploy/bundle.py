@@ -24,6 +24,8 @@ from birdnet_deploy.model.labels import read_labels
 from birdnet_deploy.support.hashes import sha256_file
 from birdnet_deploy.support.inputs import read_input_text
 
+_LONGEST_NAME = 64  # those of a bundle's files are shorter, and no system refuses to look for such a one
+
 
 def is_bundle(path: Path) -> bool:
     """Says whether a folder looks like a bundle: it has a lock and a model."""
@@ -79,8 +81,8 @@ def stale_lines(folder: Path, lock: Mapping[str, Any]) -> tuple[str, ...]:
     lines = [f"{name} is not in the lock" for name in known if name != LOCK_FILE and name not in files]
     for name, digest in sorted(files.items()):
         path = folder / name
-        if Path(name).name != name:
-            lines.append(f"the lock names {name!r}, which is no file of a bundle")
+        if Path(name).name != name or len(name) > _LONGEST_NAME:
+            lines.append(f"the lock names {name[:_LONGEST_NAME]!r}, which is no file of a bundle")
         elif not path.is_file():
             lines.append(f"{name} is not there")
         elif sha256_file(path) != digest:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import family_table
+from tests.support import family_table, fault_table
 from tests.support.command import succeed
 from tests.support.once import made_once
 
@@ -52,6 +52,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if rows := family_table.rows_of([*passed, *terminalreporter.stats.get("failed", [])]):
         terminalreporter.section("the family on the emulated Cortex-M55")
         for line in family_table.table(rows):
+            terminalreporter.write_line(line)
+    failed = [*terminalreporter.stats.get("failed", []), *terminalreporter.stats.get("error", [])]
+    if lines := fault_table.results([*passed, *failed]):
+        terminalreporter.section("faults (SECURITY.md): tests that name them")
+        for line in lines:
             terminalreporter.write_line(line)
     real = sum("shared" in report.keywords for report in passed)
     emulated = sum("emulator" in report.keywords for report in passed)

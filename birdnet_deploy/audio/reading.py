@@ -26,6 +26,7 @@ _FIX = "mend, convert or remove the file"
 # A WAV written to a pipe carries a size near 2^31 or 2^32 instead of its own; that is no sign of a cut file.
 _PLACEHOLDER_SIZE = 0x7FFF_0000
 _DECLARED_SIZE = re.compile(r"data : (\d+) \(should be \d+\)")
+_DECLARED_ELSEWHERE = re.compile(r"(?:SSND|Riff size|riff) : (\d+) \(should be (\d+)\)")  # of AIFF, RF64, W64
 # The length of an MP3 is an estimate of its decoder; real files end 5000 frames before it.
 _MP3_LENGTH_SLACK = (0.10, 16 * 1152)
 
@@ -109,7 +110,10 @@ def _check_header(file: soundfile.SoundFile, path: Path) -> None:
     if not _MIN_RATE <= file.samplerate <= _MAX_RATE:
         raise AudioError(f"its sample rate is {file.samplerate} Hz", where=path, fix=_FIX)
     declared = _DECLARED_SIZE.search(file.extra_info)
-    if declared and int(declared[1]) < _PLACEHOLDER_SIZE:
+    if declared is None or int(declared[1]) >= _PLACEHOLDER_SIZE:
+        declared = _DECLARED_ELSEWHERE.search(file.extra_info)
+        declared = declared if declared and int(declared[1]) > int(declared[2]) else None
+    if declared:
         raise AudioError(f"is cut short: its header declares {declared[1]} bytes of sound", where=path, fix=_FIX)
 
 

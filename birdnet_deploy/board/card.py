@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import struct
-import wave
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from birdnet_deploy.audio.decoding import Decoders
+from birdnet_deploy.audio.decoding import WAV_HEADER_BYTES, Decoders
 from birdnet_deploy.audio.reading import find_recordings
-from birdnet_deploy.errors import AudioError, OutputRefused, SampleError, UsageError
+from birdnet_deploy.errors import AudioError, SampleError, UsageError
 from birdnet_deploy.model.config import ModelConfig
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.hashes import sha256_file
@@ -22,7 +21,6 @@ from birdnet_deploy.support.progress import Progress, counted
 MANIFEST_FILE = "manifest.json"
 MAX_FILES = 99_999  # NNNNN.WAV
 _SCHEMA_VERSION = 1
-_MAX_WAV_BYTES = 2**32 - 37
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,26 @@ class CardFile:
 
 
 @dataclass(frozen=True)
+class CardSound:
+    """The samples of a file on the card: what is asked for is read, so that hours of sound take no memory."""
+
+    path: Path
+    samples: int
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        """Gives all of them, where numpy asks for an array."""
+        return self[0:].astype(dtype or np.int16)
+
+    def __getitem__(self, part: slice, /) -> NDArray[np.int16]:
+        start, stop, _ = part.indices(self.samples)
+        count = max(0, stop - start)
+        return np.fromfile(self.path, dtype="<i2", count=count, offset=WAV_HEADER_BYTES + 2 * start).astype(np.int16)
+
+
+@dataclass(frozen=True)
 class Card:
     """A folder of WAVs only, its manifest beside it, and what could not be read (original, why)."""
 
@@ -50,10 +68,9 @@ class Card:
     files: tuple[CardFile, ...]
     skipped: tuple[tuple[str, str], ...]
 
-    def pcm(self, file: CardFile) -> NDArray[np.int16]:
+    def pcm(self, file: CardFile) -> CardSound:
         """Gives the samples of a file as the firmware finds them on the card."""
-        with wave.open(str(self.folder / file.name), "rb") as reader:
-            return np.frombuffer(reader.readframes(reader.getnframes()), dtype="<i2").astype(np.int16)
+        return CardSound(self.folder / file.name, file.samples)
 
 
 def prepare_card(audio: Path, config: ModelConfig, folder: Path, *, strict: bool, progress: Progress) -> Card:
@@ -79,17 +96,17 @@ def prepare_card(audio: Path, config: ModelConfig, folder: Path, *, strict: bool
     with Decoders() as decoders:
         for source in counted(recordings, len(recordings), progress):
             original = _portable(source.relative_to(root))
+            wav = folder / f"{len(files) + 1:05d}.WAV"
             try:
-                pcm = decoders.read(source, config.sample_rate)
+                samples = decoders.write_wav(source, config.sample_rate, wav)
             except AudioError as error:
+                wav.unlink(missing_ok=True)
                 if strict or isinstance(error, SampleError):  # what is read but is no sound is never skipped (F11)
                     raise
                 skipped.append((original, error.what))
                 progress.warn(f"skipped {error.line}")
                 continue
-            name = f"{len(files) + 1:05d}.WAV"
-            _write_wav(folder / name, pcm, config.sample_rate)
-            files.append(CardFile(name, original, source, sha256_file(source), len(pcm), sha256_file(folder / name)))
+            files.append(CardFile(wav.name, original, source, sha256_file(source), samples, sha256_file(wav)))
     if not files:
         what = f"none of {len(skipped)} recordings can be read" if skipped else "no recording found"
         raise AudioError(what, where=audio, fix="name a folder with recordings by --audio")
@@ -101,19 +118,6 @@ def prepare_card(audio: Path, config: ModelConfig, folder: Path, *, strict: bool
 def _portable(path: Path) -> str:
     """Gives a path as text that any file can hold; bytes that are not UTF-8 are written as escapes."""
     return os.fsencode(path.as_posix()).decode("utf-8", "backslashreplace")
-
-
-def _write_wav(path: Path, pcm: NDArray[np.int16], sample_rate: int) -> None:
-    """Writes a mono PCM16 WAV; ``wave`` complains on the terminal where it is interrupted."""
-    data = pcm.astype("<i2").tobytes()
-    if len(data) > _MAX_WAV_BYTES:
-        raise AudioError(f"{len(data)} bytes of sound, more than a WAV holds", where=path, fix="cut the recording")
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, sample_rate, 2 * sample_rate, 2, 16)
-    head = struct.pack("<4sI4s", b"RIFF", 36 + len(data), b"WAVE") + form + struct.pack("<4sI", b"data", len(data))
-    try:
-        path.write_bytes(head + data)
-    except OSError as error:
-        raise OutputRefused(f"cannot be written ({error.strerror})", where=path, fix="free some room") from error
 
 
 def _write_manifest(path: Path, files: list[CardFile], sample_rate: int) -> None:

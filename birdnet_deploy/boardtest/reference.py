@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from birdnet_deploy import pipeline
 from birdnet_deploy.artifacts import Bundle
 from birdnet_deploy.audio.host_frontend import HostFrontend
-from birdnet_deploy.audio.windows import window_starts
+from birdnet_deploy.audio.windows import Samples, window_starts
 from birdnet_deploy.board.card import Card, CardFile
 from birdnet_deploy.readback.identity import Identity, identity_of
 from birdnet_deploy.report.compare import HostWindow, host_windows
@@ -33,7 +33,7 @@ _TARGET = "qemu-an547"  # the frontend's sources are the same for every target
 class Sounds(Protocol):
     """Where the samples of a card's files are."""
 
-    def pcm(self, file: CardFile) -> NDArray[np.int16]:
+    def pcm(self, file: CardFile) -> Samples:
         """Gives the samples as the firmware finds them."""
 
 

@@ -6,6 +6,7 @@ import io
 import zipfile
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -18,6 +19,10 @@ from birdnet_deploy.support.hashes import sha256_file
 
 ARRAY_SUFFIXES = frozenset({".npz", ".npy"})
 
+_DAMAGED = (
+    OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
+    SyntaxError, TokenError, MemoryError,  # of numpy, which reads the header of an array as Python's own text
+)  # fmt: skip
 _MEMBER = "pcm.npy"
 _RATE_MEMBER = "sample_rate.npy"
 _MAX_RATE_BYTES = 1024
@@ -37,7 +42,7 @@ def read_pcm_windows(path: Path, config: ModelConfig) -> Survey:
     window = config.window_samples
     try:
         pcm = _checked_member(path, config)
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGED as error:
         raise CalibrationError(
             f"not a readable array ({error})", where=path, fix="write it with numpy.savez"
         ) from error

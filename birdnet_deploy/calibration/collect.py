@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -151,21 +152,22 @@ def _require(surveys: Sequence[Survey], root: Path, purpose: str) -> None:
 
 
 def _cut(surveys: Sequence[Survey], refs: tuple[WindowRef, ...], config: ModelConfig) -> PcmWindows:
-    """Gives the windows themselves; recordings that memory did not hold are decoded once more."""
+    """Gives the windows themselves; recordings that memory does not hold are decoded once more, window by window."""
     windows = no_windows(config.window_samples)
     if not refs:
         return windows
     pcm = np.empty((len(refs), config.window_samples), dtype=np.int16)
     by_name = {survey.name: survey for survey in surveys}
-    current = None
+    at = 0
     with Decoders() as decoders:
-        for index, ref in enumerate(refs):
-            if current is None or current.name != ref.file:
-                current = by_name[ref.file]
-                if current.pcm is None:
-                    current = replace(current, pcm=decoders.read(current.path, config.sample_rate))
-            assert current.pcm is not None
-            pcm[index] = window_at(current.pcm, ref.start, config.window_samples)
+        for name, group in groupby(refs, key=lambda ref: ref.file):
+            survey, starts = by_name[name], [ref.start for ref in group]
+            if survey.pcm is None:
+                found = decoders.windows(survey.path, config.sample_rate, config.window_samples, starts)
+            else:
+                found = np.stack([window_at(survey.pcm, start, config.window_samples) for start in starts])
+            pcm[at : at + len(starts)] = found
+            at += len(starts)
     return PcmWindows(pcm, refs)
 
 

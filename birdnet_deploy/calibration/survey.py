@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from birdnet_deploy.audio.decoding import Decoders
-from birdnet_deploy.audio.windows import window_starts
+from birdnet_deploy.audio.decoding import Decoders, Sound
+from birdnet_deploy.audio.windows import energy, window_starts
 from birdnet_deploy.errors import AudioError, SampleError
 from birdnet_deploy.model.config import ModelConfig
 from birdnet_deploy.support.hashes import sha256_file
@@ -22,7 +22,7 @@ _FEW = 16  # recordings that one child reads as fast as two start
 _SILENCE_RMS = 2.0  # steps of PCM16 around the mean (-84 dB of full scale): dither, not sound
 _KEPT_BYTES = 256 * 2**20  # decoded sound that is kept for the choice of windows; what is beyond is decoded again
 
-Reader = Callable[[Path, int], NDArray[np.int16]]
+Reader = Callable[[Path, int, int], Sound]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ def survey_recordings(
     threads = _THREADS if len(paths) > _FEW else 1
 
     def one(path: Path) -> Survey:
-        return _survey(path, relative_name(path, root), config, decoders.read, strict)
+        return _survey(path, relative_name(path, root), config, decoders.hear, strict)
 
     with Decoders(threads) as decoders, ThreadPoolExecutor(threads) as pool:
         try:
@@ -90,7 +90,7 @@ def _within_memory(surveys: Iterable[Survey]) -> list[Survey]:
 def _survey(path: Path, name: str, config: ModelConfig, read: Reader, strict: bool) -> Survey:
     try:
         digest = sha256_file(path)
-        pcm = read(path, config.sample_rate)
+        sound = read(path, config.sample_rate, config.window_samples)
     except SampleError as error:
         raise _with_window(error, config) from error
     except OSError as error:
@@ -101,24 +101,19 @@ def _survey(path: Path, name: str, config: ModelConfig, read: Reader, strict: bo
         if strict:
             raise
         return Survey(path, name, digest, fault=error.what)
-    window = config.window_samples
-    starts = window_starts(len(pcm), window)
-    heard, energies = sounding(pcm, starts, window)
-    return Survey(path, name, digest, heard, energies, len(starts) - len(heard), pcm=pcm)
+    starts = window_starts(sound.samples, config.window_samples)
+    heard, energies = _loud(starts, sound.energies)
+    return Survey(path, name, digest, heard, energies, len(starts) - len(heard), pcm=sound.pcm)
 
 
 def sounding(pcm: NDArray[np.int16], starts: Sequence[int], window: int) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Gives the starts of the windows that hold more than dither, and their energies."""
-    energies = [energy(pcm[start : start + window]) for start in starts]
+    return _loud(starts, [energy(pcm[start : start + window]) for start in starts])
+
+
+def _loud(starts: Sequence[int], energies: Sequence[float]) -> tuple[tuple[int, ...], tuple[float, ...]]:
     heard = [(start, found) for start, found in zip(starts, energies, strict=True) if found > _SILENCE_RMS**2]
     return tuple(start for start, _ in heard), tuple(found for _, found in heard)
-
-
-def energy(samples: NDArray[np.int16]) -> float:
-    """Gives the mean square of samples around their mean; from exact integer sums, so that every machine agrees."""
-    values = samples.astype(np.int64)
-    count, total, squares = len(values), int(values.sum()), int((values * values).sum())
-    return (squares * count - total * total) / count**2
 
 
 def _with_window(error: SampleError, config: ModelConfig) -> SampleError:

@@ -10,7 +10,6 @@ import click
 from birdnet_deploy.cli.compare import TOLERANCE_HELP, ToleranceType
 from birdnet_deploy.cli.monitor import Duration, _has_terminal, _menu
 from birdnet_deploy.cli.options import output_format_option, report_option
-from birdnet_deploy.errors import INTERRUPTED_EXIT_CODE
 from birdnet_deploy.support.printable import printable
 
 _PATH = click.Path(path_type=Path)
@@ -43,10 +42,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--strict", is_flag=True, help="Fail at the first recording that cannot be read.")
 @output_format_option
 @report_option
-@click.pass_context
-def command(
-    ctx: click.Context, /, output_format: str, baud: int | None, prepare: bool, report_page: Path | None, **options: Any
-) -> None:  # fmt: skip
+def command(output_format: str, baud: int | None, prepare: bool, report_page: Path | None, **options: Any) -> None:
     """Run recordings through a board, read every window back and hold it against the host.
 
     The recordings become a card (--card), the board runs over it, asked file by file; without a card in the board each
@@ -76,9 +72,8 @@ def command(
         from birdnet_deploy.showing.commands import of_board_test
 
         of_board_test(report_page, result, request.path)
-    if result.failure is not None:
-        click.echo(f"error: {result.failure.line}", err=True)
     if result.interrupted:
-        click.echo("interrupted: what came is kept, --resume goes on", err=True)
-        ctx.exit(INTERRUPTED_EXIT_CODE)
-    ctx.exit(0 if result.failure is None else result.failure.exit_code)
+        click.echo("what came is kept, --resume goes on", err=True)
+        raise KeyboardInterrupt
+    if result.failure is not None:
+        raise result.failure

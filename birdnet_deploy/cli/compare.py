@@ -43,8 +43,7 @@ TOLERANCE_HELP = (
 @click.option("--top-k", type=click.IntRange(1), default=3, show_default=True, help="Agreement of the best K labels.")
 @click.option("--strict", is_flag=True, help="Fail at the first recording that cannot be read.")
 @output_format_option
-@click.pass_context
-def command(ctx: click.Context, /, first: Path, second: Path, output_format: str, **options: Any) -> None:
+def command(first: Path, second: Path, output_format: str, **options: Any) -> None:
     """Show what BUNDLE_B changes against BUNDLE, or hold a saved READBACK of a board against the host.
 
     Two bundles: fidelity, size, operators, classes, labels, config, tools; figures are those of each bundle's
@@ -67,7 +66,7 @@ def command(ctx: click.Context, /, first: Path, second: Path, output_format: str
         raise click.UsageError("two bundles are compared without --audio")
     from birdnet_deploy.boardtest.judge import CompareRequest
 
-    _show_readback(ctx, CompareRequest(path=first, readback=second, **options), output_format)
+    _show_readback(CompareRequest(path=first, readback=second, **options), output_format)
 
 
 def _show_bundles(first: Path, second: Path, output_format: str) -> None:
@@ -85,7 +84,7 @@ def _show_bundles(first: Path, second: Path, output_format: str) -> None:
         click.echo(f"{name:<{width}}  {printable(text)}")
 
 
-def _show_readback(ctx: click.Context, request: CompareRequest, output_format: str) -> None:
+def _show_readback(request: CompareRequest, output_format: str) -> None:
     from birdnet_deploy.boardtest.judge import compare_readback, result_json
     from birdnet_deploy.cli.console import ConsoleProgress
     from birdnet_deploy.support import jsonfile
@@ -98,5 +97,4 @@ def _show_readback(ctx: click.Context, request: CompareRequest, output_format: s
         for text in result.lines():
             click.echo(printable(text))
     if result.failure is not None:
-        click.echo(f"error: {result.failure.line}", err=True)
-    ctx.exit(0 if result.failure is None else result.failure.exit_code)
+        raise result.failure

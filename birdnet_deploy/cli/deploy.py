@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Refuse recordings that cannot be read, rather than skip them.")
 @locked_option
 @output_format_option
-@click.pass_context
 def command(
-    ctx: click.Context, model: Path | None, calibration: str | None, audio: Path, hints: ModelHints,
+    model: Path | None, calibration: str | None, audio: Path, hints: ModelHints,
     quantize: dict[str, Any], target: str | None, output: Path | None, force: bool, strict: bool,
     locked: bool, output_format: str,
 ) -> None:  # fmt: skip
@@ -40,7 +39,7 @@ def command(
     from birdnet_deploy import pipeline
     from birdnet_deploy.cli.console import ConsoleProgress, show_json
     from birdnet_deploy.cli.convert import frontier_on_failure
-    from birdnet_deploy.cli.run import show_failure, show_result
+    from birdnet_deploy.cli.run import raise_failure, show_result
     from birdnet_deploy.cli.validate import show_findings
 
     request = pipeline.DeployRequest(
@@ -57,7 +56,6 @@ def command(
         from birdnet_deploy.device_run import result_json
 
         show_json({"validate": checked[0].to_json(), "run": result_json(result)})
-        show_failure(result)
     else:
         show_result(result)
-    ctx.exit(result.exit_code)
+    raise_failure(result)

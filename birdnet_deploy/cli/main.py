@@ -90,7 +90,6 @@ def entry(arguments: Sequence[str] | None = None) -> None:
     try:
         status = main.main(args=args, prog_name="birdnet-deploy", standalone_mode=False)
         code = status if isinstance(status, int) else 0
-        _flush_stdout()
     except click.exceptions.Abort:
         code = _complain("interrupted", INTERRUPTED_EXIT_CODE)
     except KeyboardInterrupt:
@@ -112,7 +111,7 @@ def entry(arguments: Sequence[str] | None = None) -> None:
         if debug:
             raise
         code = _unexpected(error)
-    sys.exit(code)
+    sys.exit(_flushed(code))
 
 
 def _unexpected(error: Exception) -> int:
@@ -141,10 +140,16 @@ def _end_as_if_interrupted() -> None:
                 signal.signal(number, signal.default_int_handler)
 
 
-def _flush_stdout() -> None:
-    """Has what is still to be written fail here, rather than where the interpreter ends."""
-    if sys.stdout is not None and not sys.stdout.closed:
-        sys.stdout.flush()
+def _flushed(code: int) -> int:
+    """Has what is still to be written fail here, rather than where the interpreter ends; gives the exit code."""
+    try:
+        if sys.stdout is not None and not sys.stdout.closed:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_stdout()
+    except OSError as error:
+        return code or _unexpected(error)
+    return code
 
 
 def _drop_stdout() -> None:

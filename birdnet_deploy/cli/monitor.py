@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from birdnet_deploy.cli.options import output_format_option
-from birdnet_deploy.errors import INTERRUPTED_EXIT_CODE
 
 if TYPE_CHECKING:
     from birdnet_deploy.monitoring import MonitorRequest, MonitorResult
@@ -124,7 +123,10 @@ def command(ctx: click.Context, /, log_filter: Any, output_format: str, **option
     except BrokenPipeError:  # nobody listens and nothing is saved; click would make it 1
         drop_stdout()
         ctx.exit(0)
-    ctx.exit(INTERRUPTED_EXIT_CODE if result.interrupted else result.failure.exit_code if result.failure else 0)
+    if result.interrupted:
+        raise KeyboardInterrupt  # what came is saved and shown
+    if result.failure is not None:
+        raise result.failure
 
 
 def _request(options: dict[str, Any]) -> MonitorRequest:
@@ -180,5 +182,5 @@ def _show(result: MonitorResult, output_format: str, taken: bool) -> None:
     except BrokenPipeError:
         if not _saves(result.request):
             raise
-    if result.failure is not None:
-        click.echo(f"error: {result.failure.line}", err=True)
+    if result.interrupted and result.failure is not None:
+        click.echo(result.failure.line, err=True)

@@ -40,9 +40,8 @@ def _finite(ctx: click.Context, option: click.Parameter, value: float | None) ->
 @locked_option
 @report_option
 @model_options
-@click.pass_context
 def command(
-    ctx: click.Context, *, project: Path | None, audio: Path, save: Path | None, threshold: float | None,
+    *, project: Path | None, audio: Path, save: Path | None, threshold: float | None,
     top_k: int, timeout_s: float, line: str | None, icount: bool, strict: bool, stages: bool,
     output_format: str, target: str | None, locked: bool, hints: ModelHints, report_page: Path | None,
 ) -> None:  # fmt: skip
@@ -68,11 +67,14 @@ def command(
         from birdnet_deploy.showing.commands import of_run
 
         of_run(report_page, result)
-    ctx.exit(result.exit_code)
+    raise_failure(result)
 
 
 def show_result(result: RunResult, output_format: str = "text") -> None:
-    """Shows a run on stdout, and what was wrong with it on stderr."""
+    """Shows a run on stdout.
+
+    Raises: its failure, after that.
+    """
     if output_format == "json":
         from birdnet_deploy.device_run import result_json
         from birdnet_deploy.support import jsonfile
@@ -80,13 +82,12 @@ def show_result(result: RunResult, output_format: str = "text") -> None:
         click.echo(jsonfile.dumps(result_json(result)), nl=False)
     else:
         _show_text(result)
-    show_failure(result)
 
 
-def show_failure(result: RunResult) -> None:
-    """Shows on stderr what was wrong with a run, if anything."""
+def raise_failure(result: RunResult) -> None:
+    """Raises what was wrong with a run that has been shown, if anything."""
     if result.failure is not None:
-        click.echo(f"error: {result.failure.line}", err=True)
+        raise result.failure
 
 
 def _show_text(result: RunResult) -> None:

@@ -21,7 +21,7 @@ def open_project(path: Path) -> Project:
     try:
         data = json.loads(read_input_text(path / PROJECT_FILE))
         target, _ = data["target"], data["host_frontend"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         raise UsageError(
             "not a project of this tool", where=path, fix="make one with: birdnet-deploy generate BUNDLE"
         ) from error

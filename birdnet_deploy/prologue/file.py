@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,10 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_NAME = 80
 _FIX = "run convert again"
 _MEMBERS_OF_A_STEP = 5
-_DAMAGED = (OSError, ValueError, LookupError, TypeError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (
+    OSError, ValueError, LookupError, TypeError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error,
+    SyntaxError, TokenError, MemoryError,  # of numpy, which reads the header of an array as Python's own text
+)  # fmt: skip
 
 
 def prologue_bytes(prologue: Prologue) -> bytes:

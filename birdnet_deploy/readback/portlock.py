@@ -21,21 +21,26 @@ _LOCKED_BYTE = 4096  # Windows locks bytes, also against readers: one behind the
 class PortLock:
     """Holds the lock of a board until ``close``, or until the process ends, however it ends.
 
-    The file stays: who removes a locked file lets a third one lock another of the same name.
+    Its file goes with it: whoever locks a file looks whether it is still the one that the name leads to.
     """
 
     def __init__(self, port: Port) -> None:
         self.path = Path(tempfile.gettempdir()) / f"{_PREFIX}{_key(port)}.lock"
         self._file = _open(self.path)
-        if self._file is None:
+        while self._file is not None:
+            if not _locked(self._file):
+                holder = os.pread(self._file, _HOLDER_BYTES, 0) if hasattr(os, "pread") else self.path.read_bytes()
+                os.close(self._file)
+                raise BoardError(
+                    f"in use by {holder.decode('utf-8', 'replace').strip() or 'another process'}",
+                    where=port.text, fix="end that one first: two readers would each get half of the bytes",
+                )  # fmt: skip
+            if _is_named(self._file, self.path):
+                break
+            os.close(self._file)  # its last holder has removed it meanwhile
+            self._file = _open(self.path)
+        else:
             return  # no lock file can be made here; the port itself is still opened exclusively
-        if not _locked(self._file):
-            holder = os.pread(self._file, _HOLDER_BYTES, 0) if hasattr(os, "pread") else self.path.read_bytes()
-            os.close(self._file)
-            raise BoardError(
-                f"in use by {holder.decode('utf-8', 'replace').strip() or 'another process'}",
-                where=port.text, fix="end that one first: two readers would each get half of the bytes",
-            )  # fmt: skip
         with suppress(OSError):  # another user's file can be locked but not written
             os.ftruncate(self._file, 0)
             os.write(self._file, f"{_program()} (process {os.getpid()})\n".encode())
@@ -46,6 +51,8 @@ class PortLock:
             return
         with suppress(OSError):
             os.ftruncate(self._file, 0)
+        with suppress(OSError):  # Windows removes no open file, a sticky folder none of another user
+            self.path.unlink()
         os.close(self._file)
         self._file = None
 
@@ -74,6 +81,16 @@ def _open(path: Path) -> int | None:
                 os.fchmod(file, 0o666)  # the next holder may be another user
         return file
     return None
+
+
+def _is_named(file: int, path: Path) -> bool:
+    """Says whether an open file is the one that a path leads to; on Windows it is, as long as it is open."""
+    if os.name == "nt":
+        return True
+    try:
+        return os.path.samestat(os.fstat(file), path.lstat())
+    except OSError:
+        return False
 
 
 def _locked(file: int) -> bool:

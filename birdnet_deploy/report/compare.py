@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from birdnet_deploy.audio.windows import window_at, window_starts
+from birdnet_deploy.audio.windows import Samples, window_at, window_starts
 
 Int8 = NDArray[np.int8]
 
@@ -78,7 +78,7 @@ class Comparison:
 
 
 def host_windows(
-    name: str, pcm: NDArray[np.int16], window: int, quantized: Callable[[NDArray[np.int16]], Int8],
+    name: str, pcm: Samples, window: int, quantized: Callable[[NDArray[np.int16]], Int8],
     infer: Callable[[Int8], Int8],
 ) -> Iterator[HostWindow]:  # fmt: skip
     """Yields what the device should give for every window of one file.

@@ -18,6 +18,7 @@ from birdnet_deploy.toolchain.run import run_tool
 
 ELF_NAME = "firmware.elf"
 LOG_NAME = "build.log"
+UNFINISHED_NAME = "unfinished"  # lies in the build folder while make works: what a killed one left is not trusted
 _GCC = "arm-none-eabi-gcc"
 BUILDERS = (_GCC, "make")
 _BUILD_TIMEOUT_S = 1800.0
@@ -51,8 +52,13 @@ def build_project(
     progress.step(f"compiling with {_GCC} {found[_GCC].version}")
     try:
         project.build_dir.mkdir(exist_ok=True)
+        unfinished = project.build_dir / UNFINISHED_NAME
+        if unfinished.exists():
+            _forget(project.build_dir)
+        unfinished.touch()
         command = [*_make_command(found), *(f"{name}={value}" for name, value in (variables or {}).items())]
         status = run_tool(command, name="make", log=log, timeout_s=_BUILD_TIMEOUT_S, cwd=project.path)
+        unfinished.unlink()  # make has ended by itself, and removes what it could not finish
         if status != 0:
             raise BuildError(first_error(log), where=project.path, fix=f"see {log}")
         if not elf.is_file():
@@ -75,9 +81,15 @@ def open_firmware(project: Project) -> Firmware:
     Raises: UsageError (exit 2) with the command to type where there is none.
     """
     elf = project.build_dir / ELF_NAME
-    if not elf.is_file():
+    if not elf.is_file() or (project.build_dir / UNFINISHED_NAME).exists():
         raise UsageError("not built", where=project.path, fix=f"birdnet-deploy build {shlex.quote(str(project.path))}")
     return Firmware(project, elf, sha256_file(elf))
+
+
+def _forget(build: Path) -> None:
+    """Removes what make would take for finished: a compiler or linker that is killed leaves half a file, newly made."""
+    for path in [*build.rglob("*.o"), *build.glob("*.elf")]:
+        path.unlink()
 
 
 def first_error(log: Path) -> str:

@@ -17,7 +17,7 @@ static inline int32_t rounded(float steps)
 static inline int8_t quantized(float feature)
 {
     const float steps = feature / FRONTEND_INPUT_SCALE;
-    if (steps >= 256.0f) {
+    if (!(steps < 256.0f)) { /* NaN too, as with Helium */
         return 127;
     }
     if (steps <= -256.0f) {

@@ -108,7 +108,9 @@ def test_both_lines_and_both_clocks_give_the_same_windows(board: Board, tmp_path
 
 
 def test_a_board_that_hangs_ends_at_the_deadline_and_nothing_is_left(tmp_path: Path) -> None:
-    board = Board(tmp_path / "fw", "static volatile int calls;\n    while (calls > 0) {\n    }\n    calls++;")  # not at boot
+    board = Board(
+        tmp_path / "fw", "static volatile int calls;\n    while (calls > 0) {\n    }\n    calls++;"
+    )  # not at boot
     started = time.monotonic()
     session = listen(board, card(tmp_path / "card", sound(64, 1)), silence_s=1.5)
     assert time.monotonic() - started < 15

@@ -109,7 +109,8 @@ def test_f16_what_no_memory_of_the_board_holds(tflite_models: Path) -> None:
 
 
 HOSTILE = (
-    'Great "Tit"', "#error no", "??/", "*/ int x; /*", "%s%n", "é鳥", "=cmd()", "<script>", "??=", "\\x41f", "a\\", "//",
+    'Great "Tit"', "#error no", "??/", "*/ int x; /*", "%s%n", "é鳥", "=cmd()", "<script>", "??=", "\\x41f", "a\\",
+    "//",
 )  # fmt: skip
 
 

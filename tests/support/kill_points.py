@@ -7,6 +7,7 @@ times, flushing, and the exchange of two names. The body runs in a fork, once fo
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -101,3 +102,50 @@ def full_before(body: Callable[[], None], number: int) -> int:
 
     status, _ = _in_fork(body, number, full)
     return status
+
+
+def states_before_writes(body: Callable[[], None], state: Callable[[], bytes]) -> list[bytes]:
+    """Gives what ``state`` says (64 bytes at most) before each write of ``body``, run once in a fork, and at its end.
+
+    What is on the disk before a write is what a kill at that moment leaves; so one run of a long body tells what a kill
+    at any of its writes would leave.
+    """
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.close(reader)
+            said: list[bytes] = []
+
+            class Looking(_Counter):
+                def write(self) -> None:
+                    if not self._busy:
+                        self._busy = True
+                        said.append(state())
+                        self._busy = False
+
+            _watch(Looking(None, lambda: None))
+            body()
+            with os.fdopen(writer, "wb") as pipe:
+                pipe.write(b"\n".join([*said, state()]))
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        told = pipe.read()
+    _, status = os.waitpid(child, 0)
+    assert status == 0, f"the body failed with status {status}"
+    return told.split(b"\n")
+
+
+def with_room_for(body: Callable[[], None], room_bytes: int) -> int:
+    """Gives the wait status of ``body`` in a fork in which no file can grow beyond ``room_bytes``."""
+
+    def limited() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room_bytes, resource.RLIM_INFINITY))
+        body()
+
+    return _in_fork(limited, None, lambda: None)[0]

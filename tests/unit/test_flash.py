@@ -111,9 +111,7 @@ def test_peers_signing_asks_for_align_where_the_tool_knows_it(
     assert calls(tmp_path / "state", "STM32_Programmer_CLI") == []
 
 
-def test_peers_a_project_named_relative_to_the_current_folder(
-    project: Path, fsbl: Path, peers: dict[str, str]
-) -> None:
+def test_peers_a_project_named_relative_to_the_current_folder(project: Path, fsbl: Path, peers: dict[str, str]) -> None:
     out = succeed("flash", project.name, "--fsbl", fsbl, cwd=project.parent, **peers)
     assert out.count("programmed") == 3
 

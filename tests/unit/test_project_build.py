@@ -6,8 +6,10 @@ import ctypes
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +24,16 @@ from birdnet_deploy.toolchain import build as build_module
 from birdnet_deploy.toolchain.build import build_project, first_error, open_firmware
 from birdnet_deploy.toolchain.elf import read_sizes
 from birdnet_deploy.toolchain.host import build_host_frontend
+from tests.support.fault_processes import descendants, wait_until
 from tests.support.script import script
 from tests.support.tiny import CONFIG, WINDOW, make_project
+
+BUILD = (
+    "import sys, pathlib\n"
+    "from birdnet_deploy.project.open import open_project\n"
+    "from birdnet_deploy.toolchain.build import build_project\n"
+    "build_project(open_project(pathlib.Path(sys.argv[1])))"
+)
 
 
 @pytest.fixture(scope="module")
@@ -228,12 +238,27 @@ def test_a_broken_frontend_names_its_first_error(project: Project) -> None:
 def test_a_projects_build_ignores_the_make_that_calls_it(project: Project) -> None:
     environment = {**os.environ, "MAKEFLAGS": "n"}
     (project.build_dir / "firmware.elf").unlink()
-    code = (
-        "import sys, pathlib\n"
-        "from birdnet_deploy.project.open import open_project\n"
-        "from birdnet_deploy.toolchain.build import build_project\n"
-        "build_project(open_project(pathlib.Path(sys.argv[1])))"
-    )
     root = Path(__file__).parents[2]
-    subprocess.run([sys.executable, "-c", code, project.path], env=environment, cwd=root, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", BUILD, project.path], env=environment, cwd=root, check=True, timeout=60)
     assert (project.build_dir / "firmware.elf").is_file()
+
+
+def test_f23_a_build_that_was_killed_is_not_taken_for_a_whole_one(project: Project) -> None:
+    """A linker that is killed leaves half an ELF that is newer than its objects: make alone would keep it."""
+    reference = sha256_file(project.build_dir / "firmware.elf")
+    source = project.path / "app/app.c"
+    source.write_text(source.read_text() + "\n")
+    for path in project.build_dir.rglob("*.o"):
+        path.unlink()
+    running = subprocess.Popen([sys.executable, "-c", BUILD, project.path], cwd=Path(__file__).parents[2])
+    wait_until(lambda: len(list(project.build_dir.rglob("*.o"))) > 2)
+    for pid in [running.pid, *descendants(running.pid)]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    running.wait()
+    with pytest.raises(UsageError, match="not built"):
+        open_firmware(project)
+    for path in [*project.build_dir.rglob("*.o"), project.build_dir / "firmware.elf"]:
+        path.write_bytes(b"\x7fELF half")
+    assert build_project(project).sha256 == reference
+    assert open_firmware(project).sha256 == reference

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,21 @@ def added_of(bundle: Bundle, target: str, network_dir: Path | None, ioc: Path | 
     option = "--network-dir" if network_dir is not None else "--ioc"
     if not _is_npu(target):
         raise UsageError(f"{option} is for boards with an NPU", where=target, fix="name one with --target")
-    return NOTHING_ADDED
+    if ioc is not None and not ioc.is_file():
+        raise UsageError("no such file", where=ioc, fix="name the .ioc of a CubeMX project")
+    if network_dir is None:
+        return Added(ioc=ioc)
+    from birdnet_deploy.npu.network_folder import check_network_folder
+    from birdnet_deploy.tflite.ends import strip_float_ends
+    from birdnet_deploy.tflite.reader import read_model
+
+    if not network_dir.is_dir():
+        raise UsageError("no such folder", where=network_dir, fix="name the folder that stedgeai generate wrote")
+    data = bundle.network.read_bytes()
+    found = check_network_folder(
+        network_dir, read_model(strip_float_ends(bundle.network)), hashlib.md5(data, usedforsecurity=False).hexdigest()
+    )  # fmt: skip
+    return Added(found.files, found.weights_sha256, ioc)
 
 
 def _is_npu(target: str) -> bool:

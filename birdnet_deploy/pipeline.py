@@ -120,11 +120,11 @@ def generate(
         progress.step("generating C")
         network, plan = network_of(opened, name)
         taken, prologue = network.input_quantization, None
-        added = added_of(opened, name, network_dir, ioc)
         quantization = input_port(read_model(opened.model)).quantization
         frontend = frontend_files(opened.config, quantization.scale, quantization.zero_point)
         if opened.prologue is not None:
             prologue = generate_prologue(read_prologue(opened.prologue), taken.scale, taken.zero_point)
+        added = added_of(opened, name, network_dir, ioc, prologue.arena_bytes if prologue else 0)
         output = output or settings.project or _project_name(path, name)
         with published(output, kind="project", force=force, keep=PROJECT_KEEPS) as staging:
             generate_project(
@@ -132,6 +132,15 @@ def generate(
                 prologue=prologue, choices=choices or Choices(), memory_plan=plan, added=added,
             )  # fmt: skip
     return open_project(output)
+
+
+def _refuse_npu(target: str, where: object) -> None:
+    """Refuses to run what only a board can: no emulator here has the NPU."""
+    from birdnet_deploy.npu_build import is_npu
+
+    if is_npu(target):
+        fix = "birdnet-deploy flash it, then board-test; or generate --target qemu-an547 to run it here"
+        raise UsageError(f"{target} has an NPU, which nothing here emulates", where=where, fix=fix)
 
 
 def _check_lock(opened: Bundle) -> None:
@@ -205,6 +214,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     found = find_tools(("cc",) if on_host else ("qemu-system-arm", "cc"), settings.tools)
     path = find_project(request.project, settings)
     with runnable(path, request.hints, progress, builds=not on_host) as project:
+        _refuse_npu(project.target, path)
         if on_host:
             firmware = build_host_firmware(project, tools=settings.tools, progress=progress)
         else:
@@ -250,6 +260,7 @@ def deploy(request: DeployRequest, progress: Progress, show_findings: Callable[[
     model = request.convert.model or settings.model
     output = request.output or Path(f"{model.stem if model else 'model'}_deployed")
     target = request.target or settings.target or DEFAULT_TARGET
+    _refuse_npu(target, "deploy")
     folder, project = output / "bundle", output / "project"
     if model is not None and is_converted(model):
         with published(folder, kind="bundle", force=request.convert.force) as staging:

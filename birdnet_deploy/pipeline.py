@@ -198,6 +198,7 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     what differs or is missing is the result's ``failure``.
     """
     from birdnet_deploy.device_run import HOST, run_device
+    from birdnet_deploy.npu.data import read_target
     from birdnet_deploy.toolchain.build import open_firmware
     from birdnet_deploy.toolchain.find import find_tools
     from birdnet_deploy.toolchain.host import build_host_firmware, build_host_frontend
@@ -214,6 +215,9 @@ def run(request: RunRequest, progress: Progress | None = None) -> RunResult:
     found = find_tools(("cc",) if on_host else ("qemu-system-arm", "cc"), settings.tools)
     path = find_project(request.project, settings)
     with runnable(path, request.hints, progress, builds=not on_host) as project:
+        if read_target(project.target).processor == "npu":
+            fix = "birdnet-deploy flash and monitor, or generate for qemu-an547"
+            raise UsageError(f"nothing emulates the NPU of {project.target}", where=project.path, fix=fix)
         _refuse_npu(project.target, path)
         if on_host:
             firmware = build_host_firmware(project, tools=settings.tools, progress=progress)

@@ -18,7 +18,7 @@ import pytest
 from birdnet_deploy.bundle import open_bundle
 from birdnet_deploy.codegen.frontend_tables import frontend_files
 from birdnet_deploy.errors import CheckFailed, LabelsError, UsageError
-from birdnet_deploy.npu.network_folder import check_network_folder
+from birdnet_deploy.npu.network_folder import check_network_folder, used_bytes
 from birdnet_deploy.npu.targets import read_board
 from birdnet_deploy.project.choices import Choices
 from birdnet_deploy.project.generate import Added, generate_project
@@ -235,6 +235,15 @@ def test_output_of_another_model_is_refused_with_both_values(
         check_network_folder(network_folder(tmp_path / "out", **changes), MODEL, MD5)
     assert caught.value.exit_code == 4
     assert there in caught.value.line and here in caught.value.line
+
+
+def test_what_a_network_takes_of_the_prologues_memory_is_found(tmp_path: Path) -> None:
+    folder = network_folder(tmp_path / "out")
+    info = json.loads((folder / "network_c_info.json").read_text())
+    pool = {"id": 1, "name": "cpuRAM2", "address": 0x34100000, "size_bytes": 1 << 20, "used_size_bytes": 4096}
+    (folder / "network_c_info.json").write_text(json.dumps({**info, "memory_pools": [pool], "graphs": [], "buffers": []}))
+    assert used_bytes(folder, 0x34100000, 1024) == 1024
+    assert used_bytes(folder, 0x34100000 + 4096, 1024) == 0
 
 
 STAI_HEADER = """

@@ -8,7 +8,11 @@
 # model 8950abfda7b727630760dd35bcf5c3daa7631aff223a90f7728c0d2521dde10c
 # lock  72977a5bca3b6477ebcbf9abf97bb444c5d27d874e0109bf6d10a810519f3c24
 set -eu
-: "${BUILD:=build}" "${NETWORK_DIR:=network}" "${STM32_PROGRAMMER:=STM32_Programmer_CLI}"
+: "${BUILD:=build}" "${STM32_PROGRAMMER:=STM32_Programmer_CLI}"
+if [ -z "${NETWORK_DIR:-}" ]; then
+    NETWORK_DIR=build/npu
+    test ! -f network/network.c || NETWORK_DIR=network
+fi
 : "${EXTERNAL_LOADER:=$(dirname "$(command -v "$STM32_PROGRAMMER" || echo .)")/ExternalLoader/MX66UW1G45G_STM32N6570-DK.stldr}"
 
 # FILE ADDRESS; the tool tells success in words, its exit code alone says little.

@@ -241,7 +241,8 @@ def test_what_a_network_takes_of_the_prologues_memory_is_found(tmp_path: Path) -
     folder = network_folder(tmp_path / "out")
     info = json.loads((folder / "network_c_info.json").read_text())
     pool = {"id": 1, "name": "cpuRAM2", "address": 0x34100000, "size_bytes": 1 << 20, "used_size_bytes": 4096}
-    (folder / "network_c_info.json").write_text(json.dumps({**info, "memory_pools": [pool], "graphs": [], "buffers": []}))
+    info |= {"memory_pools": [pool], "graphs": [], "buffers": []}
+    (folder / "network_c_info.json").write_text(json.dumps(info))
     assert used_bytes(folder, 0x34100000, 1024) == 1024
     assert used_bytes(folder, 0x34100000 + 4096, 1024) == 0
 

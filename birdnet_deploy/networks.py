@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from birdnet_deploy.artifacts import Bundle
-from birdnet_deploy.errors import UsageError
+from birdnet_deploy.errors import CheckFailed, UsageError
 from birdnet_deploy.npu.data import read_target
 from birdnet_deploy.project.generate import NOTHING_ADDED, Added
 from birdnet_deploy.project.parts import Network
@@ -34,8 +35,11 @@ def network_of(bundle: Bundle, target: str) -> tuple[Any, Mapping[str, Any] | No
     return network, describe_memory(network)
 
 
-def added_of(bundle: Bundle, target: str, network_dir: Path | None, ioc: Path | None) -> Added:
-    """Gives what a user adds to a project for the NPU, the network checked to be this bundle's.
+def added_of(
+    bundle: Bundle, target: str, network_dir: Path | None, ioc: Path | None, prologue_bytes: int
+) -> Added:  # fmt: skip
+    """Gives what a user adds to a project for the NPU, the network checked to be this bundle's and to leave the
+    memory alone that the prologue takes.
 
     Raises: UsageError (exit 2) for another board, or files that are not there; CheckFailed (exit 4) for another model.
     """
@@ -44,7 +48,37 @@ def added_of(bundle: Bundle, target: str, network_dir: Path | None, ioc: Path | 
     option = "--network-dir" if network_dir is not None else "--ioc"
     if not _is_npu(target):
         raise UsageError(f"{option} is for boards with an NPU", where=target, fix="name one with --target")
-    return NOTHING_ADDED
+    if ioc is not None and not ioc.is_file():
+        raise UsageError("no such file", where=ioc, fix="name the .ioc of a CubeMX project")
+    if network_dir is None:
+        return Added(ioc=ioc)
+    from birdnet_deploy.npu.network_folder import check_network_folder
+    from birdnet_deploy.tflite.ends import strip_float_ends
+    from birdnet_deploy.tflite.reader import read_model
+
+    if not network_dir.is_dir():
+        raise UsageError("no such folder", where=network_dir, fix="name the folder that stedgeai generate wrote")
+    data = bundle.network.read_bytes()
+    found = check_network_folder(
+        network_dir, read_model(strip_float_ends(bundle.network)), hashlib.md5(data, usedforsecurity=False).hexdigest()
+    )  # fmt: skip
+    _check_room(network_dir, target, prologue_bytes)
+    return Added(found.files, found.weights_sha256, ioc)
+
+
+def _check_room(network_dir: Path, target: str, prologue_bytes: int) -> None:
+    """Refuses a network that was compiled into the memory that the prologue's tensors take."""
+    from birdnet_deploy.npu.network_folder import used_bytes
+    from birdnet_deploy.npu.targets import read_board
+    from birdnet_deploy.project.placement import place_for_npu
+
+    taken = place_for_npu(read_board(target), read_target(target).activations, prologue_bytes).prologue
+    overlap = used_bytes(network_dir, taken.address, taken.bytes) if taken else 0
+    if taken and overlap:
+        raise CheckFailed(
+            f"the network takes {overlap:,} bytes of {taken.name} where the prologue's {taken.bytes:,} lie",
+            where=network_dir, fix="compile it with the profiles in neuralart/ of the generated project",
+        )  # fmt: skip
 
 
 def _is_npu(target: str) -> bool:

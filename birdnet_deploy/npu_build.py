@@ -14,6 +14,7 @@ from birdnet_deploy.artifacts import BuiltFirmware, Project
 from birdnet_deploy.errors import ToolchainError
 from birdnet_deploy.flashing.parts import APP_FILE, SIGNED_FILE, WEIGHTS_FILE, check_weights_address, slots_of
 from birdnet_deploy.npu.data import read_target
+from birdnet_deploy.npu.runtime_versions import wanted_ll_aton
 from birdnet_deploy.npu.stedgeai import StedgeaiRun, is_stedgeai_output, read_stedgeai
 from birdnet_deploy.npu.targets import Board, read_board
 from birdnet_deploy.settings import Settings
@@ -38,7 +39,6 @@ from birdnet_deploy.toolchain.vendor import (
     find_trees,
     joined,
     make_variables,
-    network_version,
     variables_with,
 )
 
@@ -164,7 +164,7 @@ def _record(
         "trees": {name: tree.versions for name, tree in trees.items()},
         "network": {
             "stedgeai": made_by(folder),
-            "ll_aton": network_version(folder / "network.c"),
+            "ll_aton": wanted_ll_aton(folder / "network.c"),
             "files": {path.name: sha256_file(path) for path in sorted(folder.glob("*.[chr]*")) if path.is_file()},
         },
         "elf": built.sha256,

@@ -134,11 +134,11 @@ def generate(
         progress.step("generating C")
         network, plan = network_of(opened, name)
         taken, prologue = network.input_quantization, None
-        added = added_of(opened, name, network_dir, ioc)
         quantization = input_port(read_model(opened.model)).quantization
         frontend = frontend_files(opened.config, quantization.scale, quantization.zero_point)
         if opened.prologue is not None:
             prologue = generate_prologue(read_prologue(opened.prologue), taken.scale, taken.zero_point)
+        added = added_of(opened, name, network_dir, ioc, prologue.arena_bytes if prologue else 0)
         output = output or settings.project or _project_name(path, name)
         choices = choices or Choices()
         with published(output, kind="project", force=force, keep=NOT_RENDERED) as staging:
@@ -150,6 +150,15 @@ def generate(
             if is_locked:
                 locked.check_same(staging, output, GENERATE_LOCK)
     return open_project(output)
+
+
+def _refuse_npu(target: str, where: object) -> None:
+    """Refuses to run what only a board can: no emulator here has the NPU."""
+    from birdnet_deploy.npu_build import is_npu
+
+    if is_npu(target):
+        fix = "birdnet-deploy flash it, then board-test; or generate --target qemu-an547 to run it here"
+        raise UsageError(f"{target} has an NPU, which nothing here emulates", where=where, fix=fix)
 
 
 def _check_lock(opened: Bundle) -> None:
@@ -228,6 +237,7 @@ def run(request: RunRequest, progress: Progress | None = None, *, is_locked: boo
     (6), BoardError (7), ProtocolError (8); what differs or is missing is the result's ``failure``.
     """
     from birdnet_deploy.device_run import HOST, run_device
+    from birdnet_deploy.npu.data import read_target
     from birdnet_deploy.toolchain.build import open_firmware
     from birdnet_deploy.toolchain.find import find_tools
     from birdnet_deploy.toolchain.host import build_host_firmware, build_host_frontend
@@ -246,6 +256,10 @@ def run(request: RunRequest, progress: Progress | None = None, *, is_locked: boo
     if is_locked:
         locked.check_locked(path, settings)
     with runnable(path, request.hints, progress, builds=not on_host) as project:
+        if read_target(project.target).processor == "npu":
+            fix = "birdnet-deploy flash and monitor, or generate for qemu-an547"
+            raise UsageError(f"nothing emulates the NPU of {project.target}", where=project.path, fix=fix)
+        _refuse_npu(project.target, path)
         if on_host:
             firmware = build_host_firmware(project, tools=settings.tools, progress=progress)
         else:
@@ -292,6 +306,7 @@ def deploy(request: DeployRequest, progress: Progress, show_findings: Callable[[
     model = request.convert.model or settings.model
     output = request.output or Path(f"{model.stem if model else 'model'}_deployed")
     target = request.target or settings.target or DEFAULT_TARGET
+    _refuse_npu(target, "deploy")
     folder, project = output / "bundle", output / "project"
     if model is not None and is_converted(model):
         with published(folder, kind="bundle", force=request.convert.force) as staging:

@@ -71,10 +71,7 @@ def command(
 
 
 def show_result(result: RunResult, output_format: str = "text") -> None:
-    """Shows a run on stdout.
-
-    Raises: its failure, after that.
-    """
+    """Shows a run on stdout."""
     if output_format == "json":
         from birdnet_deploy.device_run import result_json
         from birdnet_deploy.support import jsonfile
@@ -85,7 +82,7 @@ def show_result(result: RunResult, output_format: str = "text") -> None:
 
 
 def raise_failure(result: RunResult) -> None:
-    """Raises what was wrong with a run that has been shown, if anything."""
+    """Raises what was wrong with a run that has been shown, if anything; ``cli/main.py`` maps it."""
     if result.failure is not None:
         raise result.failure
 

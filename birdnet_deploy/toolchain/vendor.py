@@ -11,17 +11,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from birdnet_deploy.errors import ToolchainError
+from birdnet_deploy.npu.runtime_versions import defined_ll_aton, library_runtime, read_head, wanted_ll_aton
 from birdnet_deploy.toolchain.catalogue import TreeSpec, expanded, matches, trees
 
 CARD_TREE = "FATFS_DIR"  # only a board with a card is built with it
 _LAYOUTS = Path(__file__).with_name("vendor_layouts.toml")
-_HEAD_BYTES = 1 << 16
-_LL_ATON = re.compile(r"#define\s+LL_ATON_VERSION_(MAJOR|MINOR|MICRO|DEV)\s+\(?(\d+)")
-_OWN_LL_ATON = re.compile(r"LL_ATON_VERSION_(MAJOR|MINOR|MICRO|DEV)\s*!=\s*\(?(\d+)")
-_LL_ATON_PARTS = ("MAJOR", "MINOR", "MICRO", "DEV")
 _HAL = re.compile(r"#define\s+__STM32N6xx_HAL_VERSION_(MAIN|SUB1|SUB2|RC)\s+\((0x[0-9A-Fa-f]+|\d+)")
 _FATFS = re.compile(r"FatFs module\s+R(\d+\.\d+\w?)|\bR(\d+\.\d+\w?)\b")
-_RUNTIME = re.compile(r"NetworkRuntime(\d+)_CM55_GCC")
 
 
 @dataclass(frozen=True)
@@ -147,17 +143,12 @@ def make_variables(found: Mapping[str, Tree]) -> dict[str, str]:
     return variables
 
 
-def network_version(source: Path) -> str | None:
-    """Gives the LL_ATON that a generated ``network.c`` was made for, None where it names none."""
-    return _joined(_OWN_LL_ATON.findall(_head(source)))
-
-
 def check_network_version(source: Path, tree: Tree) -> None:
     """Refuses a ``network.c`` that was made for another LL_ATON than the tree has; the compiler would only say #error.
 
     Raises: ToolchainError (exit 6) with both versions.
     """
-    wanted, there = network_version(source), tree.versions.get("LL_ATON")
+    wanted, there = wanted_ll_aton(source), tree.versions.get("LL_ATON")
     if wanted is not None and there is not None and wanted != there:
         raise ToolchainError(
             f"made for LL_ATON {wanted}, but {tree.path} has {there}", where=source,
@@ -194,36 +185,21 @@ def _lacking(layout: Layout) -> str:
     return f"{layout.title} ({layout.file} in {' or '.join(layout.folders)})"
 
 
-def _head(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(_HEAD_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
-
-
-def _joined(found: Sequence[tuple[str, str]]) -> str | None:
-    numbers = dict(reversed(found))
-    if any(part not in numbers for part in _LL_ATON_PARTS):
-        return None
-    return "{}.{}.{}-{}".format(*(numbers[part] for part in _LL_ATON_PARTS))
-
-
 def _ll_aton(folder: Path | None) -> str | None:
-    return _joined(_LL_ATON.findall(_head(folder / "ll_aton_version.h"))) if folder else None
+    return defined_ll_aton(folder / "ll_aton_version.h") if folder else None
 
 
 def _runtime(folder: Path | None) -> str | None:
-    names = sorted(path.name for path in folder.glob("NetworkRuntime*_CM55_GCC.a")) if folder else []
-    return next((found[1] for name in names if (found := _RUNTIME.match(name))), None)
+    files = sorted(folder.glob("NetworkRuntime*_CM55_GCC.a")) if folder else []
+    return next((number for path in files if (number := library_runtime(path))), None)
 
 
 def _hal(folder: Path | None) -> str | None:
-    numbers = dict(_HAL.findall(_head(folder / "Inc" / "stm32n6xx_hal.h"))) if folder else {}
+    numbers = dict(_HAL.findall(read_head(folder / "Inc" / "stm32n6xx_hal.h"))) if folder else {}
     known = [numbers.get(part) for part in ("MAIN", "SUB1", "SUB2")]
     return ".".join(str(int(part, 0)) for part in known if part) if all(known) else None
 
 
 def _fatfs(folder: Path | None) -> str | None:
-    found = _FATFS.search(_head(folder / "ff.h")) if folder else None
+    found = _FATFS.search(read_head(folder / "ff.h")) if folder else None
     return f"R{found[1] or found[2]}" if found else None

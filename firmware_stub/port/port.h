@@ -1,8 +1,9 @@
-/* port.h - the seams between the application and a board. A board is one folder that implements these, with folders that
- * it shares with other boards.
+/* port.h - the seams between the application and a board. A board is one folder that implements these, with folders
+ * that it shares with other boards.
  *
- * There are eight: uart, storage, microphone, clock, host, watchdog, exit, and the network run (core/network.h, which the generated C engine or
- * an NPU runtime implements). Nothing outside port/<board>/ touches a register, a HAL or the host's files.
+ * There are eight: uart, storage, microphone, clock, host, watchdog, exit, and the network run (core/network.h, which
+ * the generated C engine or an NPU runtime implements). Nothing outside port/ touches a register, a HAL or the host's
+ * files.
  * Functions return 0 or a count on success and one of the negative BN_E* below on failure.
  */
 #ifndef BN_PORT_H

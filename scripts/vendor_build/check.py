@@ -25,18 +25,22 @@ SHARED_MODEL = (
     "--labels", str(MODELS / "birdnet_stm32n6_100_labels.txt"),
 )  # fmt: skip
 START = "startup_reset"
-# What must be reached from the reset: title -> the chain must lead to each of these.
+# What must be reached from the reset: title -> a chain must lead over each of these, in this order.
 REACHED = {
-    "frontend": ("frontend_run",),
-    "record writer": ("record_send",),
-    "RISAF set-up": ("isolation_open", "HAL_RIF_RISAF_ConfigBaseRegion"),
-    "flash mapped": ("nor_map", "HAL_XSPI_MemoryMapped"),
-    "watchdog": ("port_alive", "HAL_IWDG_Refresh"),
+    "frontend": ("runs_card", "frontend_run"),
+    "record writer": ("runs_card", "report_inference", "record_send"),
+    "RISAF set-up": ("port_init", "isolation_open", "HAL_RIF_RISAF_ConfigBaseRegion"),
+    "NPU set-up": ("port_init", "npu_start", "npu_cache_enable"),
+    "watchdog": ("runs_card", "console_between", "port_alive", "HAL_IWDG_Refresh"),
 }
-REACHED_WITH_CARD = {"SD card": ("f_mount", "disk_read", "HAL_SD_ReadBlocks")}
+REACHED_WITH_CARD = {"SD card": ("port_storage_open", "f_open", "disk_read", "HAL_SD_ReadBlocks")}
+REACHED_BY_LAYOUT = {
+    "lrun": {"flash mapped": ("port_init", "nor_map", "HAL_XSPI_MemoryMapped")},
+    "xip": {"flash found mapped": ("port_init", "nor_map")},  # by the loader: the code runs from it
+}
 REACHED_BY_API = {
-    "LL_ATON": {"network runner": ("network_run", "LL_ATON_RT_RunEpochBlock")},
-    "stai": {"network runner": ("network_run", "stai_network_run")},
+    "LL_ATON": {"network runner": ("runs_card", "network_run", "LL_ATON_RT_RunEpochBlock")},
+    "stai": {"network runner": ("runs_card", "network_run", "stai_network_run")},
 }
 _LARGEST_POOLS = ("cpuRAM", "npuRAM")  # of the network: nothing of ours may lie there
 
@@ -123,7 +127,8 @@ def _check(project: Path, board: Board, vendor: Vendor, layout: str, options: ar
         return [f"{title}: does not build"]
     elf = project / build / "firmware.elf"
     return [
-        f"{title}: {problem}" for problem in (*_memory(elf, board), *_calls(project / build, elf, board, vendor.api))
+        f"{title}: {problem}"
+        for problem in (*_memory(elf, board), *_calls(project / build, elf, board, vendor.api, layout))
     ]
 
 
@@ -146,23 +151,25 @@ def _memory(elf: Path, board: Board) -> list[str]:
     return problems
 
 
-def _calls(build: Path, elf: Path, board: Board, api: str) -> list[str]:
+def _calls(build: Path, elf: Path, board: Board, api: str, layout: str) -> list[str]:
     """Prints how each part is reached from the reset; gives what is not, and what is empty or weak in the port."""
     objects = [read_object(path) for path in sorted(build.rglob("*.o"))]
-    port = [part for part in objects if part.path.is_relative_to(build / "port")]
-    problems = bad_functions(port)
+    problems = bad_functions([part for part in objects if part.path.is_relative_to(build / "port")])
     graph = Graph(objects)
-    wanted = {**REACHED, **REACHED_BY_API[api], **(REACHED_WITH_CARD if "sd" in board.features else {})}
-    linked = _function_names(elf)
+    card = REACHED_WITH_CARD if "sd" in board.features else {}
+    wanted = {**REACHED, **REACHED_BY_LAYOUT[layout], **REACHED_BY_API[api], **card}
+    linked = {symbol.name for symbol in read_object(elf).functions()}
     for title, names in wanted.items():
+        chain = [START]
         for name in names:
-            path = graph.path(START, name)
+            path = graph.path(chain[-1], name)
             if path is None:
-                problems.append(f"{title}: {name} is not reached from {START}")
-            elif name not in linked:
-                problems.append(f"{title}: {name} was not linked")
-            elif name == names[-1]:
-                print(f"   {title}: {' > '.join(path)}")
+                problems.append(f"{title}: {name} is not reached from {chain[-1]}")
+                break
+            chain += path[1:]
+        else:
+            problems += [f"{title}: {name} was not linked" for name in names[-1:] if name not in linked]
+            print(f"   {title}: {' > '.join(chain)}")
     return problems
 
 
@@ -173,10 +180,6 @@ def bad_functions(objects: Sequence[ObjectFile]) -> list[str]:
         problems += [f"{part.path.stem}.c: {name} is weak" for name in part.weak_functions()]
         problems += [f"{part.path.stem}.c: {name} is empty" for name in part.empty_functions()]
     return problems
-
-
-def _function_names(elf: Path) -> set[str]:
-    return {symbol.name for symbol in read_object(elf).functions()}
 
 
 def _run(command: list[str]) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from birdnet_deploy.errors import ToolchainError
+from birdnet_deploy.npu.runtime_versions import wanted_ll_aton
 from birdnet_deploy.settings import TOOLS, VENDOR
 from birdnet_deploy.toolchain.catalogue import commands, expanded, matches, st_tools, trees, tried_range
 from birdnet_deploy.toolchain.find import executables, find_tool, spec_of
-from birdnet_deploy.toolchain.vendor import check_network_version, find_tree, layouts, make_variables, network_version
+from birdnet_deploy.toolchain.vendor import check_network_version, find_tree, layouts, make_variables
 from tests.support.command import birdnet_deploy, fail, succeed
 from tests.support.script import script
 from tests.support.vendor_trees import core, network_c
@@ -91,7 +92,7 @@ def test_a_network_for_another_runtime_is_told_before_the_compiler_meets_it(tmp_
     tree = find_tree("STEDGEAI_CORE_DIR", {"STEDGEAI_CORE_DIR": core(tmp_path / "core")})
     check_network_version(network_c(tmp_path / "network.c"), tree)
     other = network_c(tmp_path / "other.c", dev=31)
-    assert network_version(other) == "1.1.1-31"
+    assert wanted_ll_aton(other) == "1.1.1-31"
     with pytest.raises(ToolchainError, match="made for LL_ATON 1.1.1-31, but .* has 1.1.1-14"):
         check_network_version(other, tree)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from birdnet_deploy.npu.rendered import read_rendered
-from tests.support.command import succeed
+from tests.support.command import fail, succeed
 from tests.support.once import made_once
 from tests.support.refusals import refused
 from tests.support.st_peers import calls, install
@@ -163,3 +163,10 @@ def test_f28_a_stedgeai_peer_that_fails_or_leaves_a_file_out(
 def test_a_network_for_another_runtime_ends_before_make(build: Build, tmp_path: Path) -> None:
     build("made for LL_ATON 1.1.3-275", "1.1.1-14", code=6, ST_PEER_LL_ATON="1.1.3-275")
     assert calls(tmp_path / "state", "make") == []
+
+
+def test_a_project_for_the_npu_is_not_run_here(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "recordings").mkdir()
+    for options in ((), ("--target", "host")):
+        error = fail(2, "run", project, "--audio", tmp_path / "recordings", *options)
+        assert "NPU" in error and "flash" in error

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from birdnet_deploy.npu.data import Version, source, versions
 from birdnet_deploy.npu.rules.rule import Hit, Rules
+from birdnet_deploy.npu.runtime_versions import defined_ll_aton, library_runtime, wanted_ll_aton
 from birdnet_deploy.npu.subject import Subject
-from birdnet_deploy.support.inputs import open_input
 
 _RULES = Rules("run")
 _ON_CHIP_END = 0x38000000  # behind AXISRAM: AHB, XSPI and others are slower or off chip
-_OWN_MACRO = re.compile(r"LL_ATON_VERSION_(MAJOR|MINOR|MICRO|DEV)\s*!=\s*\(?(\d+)")
-_DEFINED = re.compile(r"#define\s+LL_ATON_VERSION_(MAJOR|MINOR|MICRO|DEV)\s+\(?(\d+)")
-_RUNTIME = re.compile(r"NetworkRuntime(\d+)_CM55_GCC\.a$")
-_HEAD_BYTES = 1 << 16
 _MAGIC, _ENTRY, _VECTORS = b"STM2", 0x70, 0x400  # of a signed image
 
 
@@ -87,40 +82,24 @@ def _against_table(known: Version, told: Mapping[str, str | None]) -> Iterator[s
 def _libraries(folder: Path, made_for: tuple[str, str] | None, known: Version | None) -> Iterator[Hit]:
     """Yields the LL_ATON and NetworkRuntime below a folder that are of another version than the network."""
     for path in sorted(folder.rglob("ll_aton_version.h")):
-        found = _joined(_DEFINED.findall(_head(path)))
+        found = defined_ll_aton(path)
         if found and made_for and found != made_for[1]:
             name = path.relative_to(folder).as_posix()
             yield Hit(name, f"LL_ATON {found}, but {made_for[0]} was made for {made_for[1]}")
     for path in sorted(folder.rglob("NetworkRuntime*.a")):
-        number = _RUNTIME.search(path.name)
-        if number and known is not None and known.runtime and number[1] != known.runtime:
-            text = f"runtime {number[1]}, but ST Edge AI Core {known.tool} has {known.runtime}"
+        number = library_runtime(path)
+        if number and known is not None and known.runtime and number != known.runtime:
+            text = f"runtime {number}, but ST Edge AI Core {known.tool} has {known.runtime}"
             yield Hit(path.relative_to(folder).as_posix(), text)
 
 
 def _network_c(folder: Path) -> tuple[str, str] | None:
     """Gives the first C file of a network that names an LL_ATON, and the version."""
     for path in sorted({*folder.glob("*.c"), *folder.rglob("network.c")}):
-        found = _joined(_OWN_MACRO.findall(_head(path)))
+        found = wanted_ll_aton(path)
         if found:
             return path.relative_to(folder).as_posix(), found
     return None
-
-
-def _joined(pairs: list[tuple[str, str]]) -> str:
-    parts = dict(pairs)
-    if not {"MAJOR", "MINOR", "MICRO"}.issubset(parts):
-        return ""
-    dev = f"-{parts['DEV']}" if "DEV" in parts else ""
-    return f"{parts['MAJOR']}.{parts['MINOR']}.{parts['MICRO']}{dev}"
-
-
-def _head(path: Path) -> str:
-    try:
-        with open_input(path) as file:
-            return file.read(_HEAD_BYTES).decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 @_RULES.add(

@@ -1,5 +1,5 @@
-/* From reset to main: float unit, memory, stack. The vectors are the board's. Regions and symbols come from the rendered
- * linker script. */
+/* From reset to main: float unit, memory, stack. The vectors are the board's. Regions and symbols come from the
+ * rendered linker script. */
 #include "startup.h"
 
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* The seams on a POSIX host: the card is the folder in BN_CARD (else the current one), the uart is stdin and stdout, the
- * microphone hears the WAV file in BN_MICROPHONE and breaks at its end, the watchdog waits BN_WATCHDOG seconds.
+/* The seams on a POSIX host: the card is the folder in BN_CARD (else the current one), the uart is stdin and stdout,
+ * the microphone hears the WAV file in BN_MICROPHONE and breaks at its end, the watchdog waits BN_WATCHDOG seconds.
  *
  * The whole application runs natively through this port, under sanitizers and without an emulator.
  */

@@ -182,30 +182,6 @@ int port_storage_append(const char *name, const void *data, size_t length)
     return whole ? BN_OK : BN_EIO;
 }
 
-/* The emulated board has no microphone. */
-int port_microphone_start(uint32_t sample_rate)
-{
-    (void)sample_rate;
-    return BN_ENOENT;
-}
-
-int port_microphone_read(int16_t *pcm, size_t samples)
-{
-    (void)pcm;
-    (void)samples;
-    return BN_ENOENT;
-}
-
-uint32_t port_microphone_lost(void)
-{
-    return 0;
-}
-
-int port_microphone_stop(void)
-{
-    return BN_ENOENT;
-}
-
 bool port_clock_us(uint64_t *us)
 {
     *us = clock_counts_instructions ? clock_ticks() / TICKS_PER_US : 0;

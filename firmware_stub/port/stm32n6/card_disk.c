@@ -23,7 +23,8 @@ static void power_and_pins(void)
         .PeriphClockSelection = RCC_PERIPHCLK_SDMMC2, .Sdmmc2ClockSelection = RCC_SDMMC2CLKSOURCE_HCLK,
     };
     GPIO_InitTypeDef pins = {
-        .Pin = GPIO_PIN_0 | GPIO_PIN_2 | GPIO_PIN_3 | GPIO_PIN_4 | GPIO_PIN_5, /* data 2, clock, command, data 0 and 1 */
+        /* data 2, clock, command, data 0 and 1 */
+        .Pin = GPIO_PIN_0 | GPIO_PIN_2 | GPIO_PIN_3 | GPIO_PIN_4 | GPIO_PIN_5,
         .Mode = GPIO_MODE_AF_PP,
         .Pull = GPIO_PULLUP,
         .Speed = GPIO_SPEED_FREQ_VERY_HIGH,

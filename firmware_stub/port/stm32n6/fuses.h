@@ -2,9 +2,9 @@
  *
  * Without these two bits the external memories run at 50 MHz here, with them at 200 MHz. Boards come either way.
  *
- * WARNING. Burning them cannot be undone, and on a board that feeds these domains with 3.3 V it destroys the chip. Nothing
- * in this project burns a fuse unless BN_BURN_HSLV_FUSES is defined by hand; it is meant for one build, on a board whose
- * VDDIO2 and VDDIO3 you have measured at 1.8 V.
+ * WARNING. Burning them cannot be undone, and on a board that feeds these domains with 3.3 V it destroys the chip.
+ * Nothing in this project burns a fuse unless BN_BURN_HSLV_FUSES is defined by hand; it is meant for one build, on a
+ * board whose VDDIO2 and VDDIO3 you have measured at 1.8 V.
  */
 #ifndef BN_FUSES_H
 #define BN_FUSES_H

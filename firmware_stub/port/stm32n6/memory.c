@@ -80,7 +80,8 @@ static void leave_dma_uncached(void)
 void memory_caches(void)
 {
     leave_dma_uncached();
-    MEMSYSCTL->MSCR |= MEMSYSCTL_MSCR_DCACTIVE_Msk | MEMSYSCTL_MSCR_ICACTIVE_Msk; /* the boot ROM leaves them inactive */
+    /* the boot ROM leaves them inactive */
+    MEMSYSCTL->MSCR |= MEMSYSCTL_MSCR_DCACTIVE_Msk | MEMSYSCTL_MSCR_ICACTIVE_Msk;
     SCB_EnableICache();
     SCB_EnableDCache();
 }

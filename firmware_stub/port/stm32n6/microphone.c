@@ -1,5 +1,5 @@
-/* The IMP34DT05 at filter 0 of the MDF: bits of one edge, decimated to samples of 16 bits, by DMA into the two halves of
- * a buffer; each half goes to a ring, whole or not at all. Sources: RM0486, chapters MDF and GPDMA; ST's application
+/* The IMP34DT05 at filter 0 of the MDF: bits of one edge, decimated to samples of 16 bits, by DMA into the two halves
+ * of a buffer; each half goes to a ring, whole or not at all. Sources: RM0486, chapters MDF and GPDMA; ST's application
  * note AN5027 on PDM microphones.
  */
 #include "board.h"

@@ -1,8 +1,4 @@
-/* A board without a microphone. */
-#include "board.h"
-
-#if !BOARD_HAS_MICROPHONE
-
+/* For boards without a microphone. */
 #include "port.h"
 
 int port_microphone_start(uint32_t sample_rate)
@@ -27,5 +23,3 @@ int port_microphone_stop(void)
 {
     return BN_ENOENT;
 }
-
-#endif

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from birdnet_deploy.support.inputs import open_input
+
 _HEAD_BYTES = 1 << 16
 _OWN_MACRO = re.compile(r"LL_ATON_VERSION_(MAJOR|MINOR|MICRO|DEV)\s*!=\s*\(?(\d+)")
 _DEFINED = re.compile(r"#define\s+LL_ATON_VERSION_(MAJOR|MINOR|MICRO|DEV)\s+\(?(\d+)")
@@ -31,7 +33,7 @@ def library_runtime(library: Path) -> str | None:
 def read_head(path: Path) -> str:
     """Gives the first 64 KiB of a text, empty where it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with open_input(path) as file:
             return file.read(_HEAD_BYTES).decode("utf-8", "replace")
     except OSError:
         return ""

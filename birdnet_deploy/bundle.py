@@ -18,7 +18,7 @@ from birdnet_deploy.artifacts import (
     PROLOGUE_FILES,
     Bundle,
 )
-from birdnet_deploy.errors import ModelError, UsageError
+from birdnet_deploy.errors import CheckFailed, ModelError, UsageError
 from birdnet_deploy.model.config import read_config
 from birdnet_deploy.model.labels import read_labels
 from birdnet_deploy.support.hashes import sha256_file
@@ -88,3 +88,13 @@ def stale_lines(folder: Path, lock: Mapping[str, Any]) -> tuple[str, ...]:
         elif sha256_file(path) != digest:
             lines.append(f"{name} has changed since it was locked")
     return tuple(lines)
+
+
+def check_lock(opened: Bundle) -> None:
+    """Holds a bundle to its lock.
+
+    Raises: CheckFailed (exit 4) with all that differs.
+    """
+    stale = stale_lines(opened.path, opened.lock)
+    if stale:
+        raise CheckFailed("; ".join(stale), where=opened.path, fix="run convert and generate again")

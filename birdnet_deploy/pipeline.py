@@ -26,9 +26,10 @@ from birdnet_deploy.conversion import (
 from birdnet_deploy.errors import CheckFailed, UsageError
 from birdnet_deploy.model.beside import ModelHints
 from birdnet_deploy.model.published import find_tflite, is_converted
+from birdnet_deploy.places import find_bundle, find_project, project_name, refuse_npu
 from birdnet_deploy.project_locks import NOT_RENDERED, write_build_lock, write_generate_lock
 from birdnet_deploy.requests import ConvertRequest, DeployRequest
-from birdnet_deploy.settings import Settings, find_settings
+from birdnet_deploy.settings import find_settings
 from birdnet_deploy.support.process import scratch_folder
 from birdnet_deploy.support.progress import Progress, Silent
 from birdnet_deploy.support.publish import published
@@ -130,7 +131,7 @@ def generate(
     if is_locked:
         locked.check_locked(path, settings)
     with open_or_import(path, with_settings(hints or ModelHints(), path, settings), progress) as opened:
-        _check_lock(opened)
+        bundle.check_lock(opened)
         progress.step("generating C")
         network, plan = network_of(opened, name)
         taken, prologue = network.input_quantization, None
@@ -139,7 +140,7 @@ def generate(
         if opened.prologue is not None:
             prologue = generate_prologue(read_prologue(opened.prologue), taken.scale, taken.zero_point)
         added = added_of(opened, name, network_dir, ioc, prologue.arena_bytes if prologue else 0)
-        output = output or settings.project or _project_name(path, name)
+        output = output or settings.project or project_name(path, name)
         choices = choices or Choices()
         with published(output, kind="project", force=force, keep=NOT_RENDERED) as staging:
             generate_project(
@@ -150,47 +151,6 @@ def generate(
             if is_locked:
                 locked.check_same(staging, output, GENERATE_LOCK)
     return open_project(output)
-
-
-def _refuse_npu(target: str, where: object) -> None:
-    """Refuses to run what only a board can: no emulator here has the NPU."""
-    from birdnet_deploy.npu_build import is_npu
-
-    if is_npu(target):
-        fix = "birdnet-deploy flash it, then board-test; or generate --target qemu-an547 to run it here"
-        raise UsageError(f"{target} has an NPU, which nothing here emulates", where=where, fix=fix)
-
-
-def _check_lock(opened: Bundle) -> None:
-    stale = bundle.stale_lines(opened.path, opened.lock)
-    if stale:
-        raise CheckFailed("; ".join(stale), where=opened.path, fix="run convert and generate again")
-
-
-def _project_name(path: Path, target: str) -> Path:
-    return Path(f"{path.stem if path.is_file() else path.resolve().name.removesuffix('_bundle')}_{target}")
-
-
-def find_bundle(path: Path | None, settings: Settings) -> Path:
-    """Gives the bundle that is named, else the settings' one, else the current folder's, else the settings' .tflite.
-
-    Raises: UsageError (exit 2) with the command to type.
-    """
-    if path is not None:
-        return path
-    if settings.bundle is not None:
-        return settings.bundle
-    here = Path()
-    if bundle.is_bundle(here):
-        return here
-    if settings.model is not None and settings.model.suffix == ".tflite":
-        return settings.model
-    raise UsageError("no bundle named, and none in the current folder", fix="birdnet-deploy generate BUNDLE")
-
-
-def find_project(path: Path | None, settings: Settings) -> Path:
-    """Gives the project that is named, else the settings' one, else the current folder."""
-    return path or settings.project or Path()
 
 
 def build(
@@ -211,7 +171,7 @@ def build(
     settings = find_settings()
     path = find_project(project_path, settings)
     project = open_project(path)
-    _check_lock(project.bundle)
+    bundle.check_lock(project.bundle)
     if is_npu(project.target):
         find_builders(project, settings)  # all that is missing, at once
     compilers = {name: tool.version for name, tool in find_tools(BUILDERS, settings.tools).items()}
@@ -237,7 +197,6 @@ def run(request: RunRequest, progress: Progress | None = None, *, is_locked: boo
     (6), BoardError (7), ProtocolError (8); what differs or is missing is the result's ``failure``.
     """
     from birdnet_deploy.device_run import HOST, run_device
-    from birdnet_deploy.npu.data import read_target
     from birdnet_deploy.toolchain.build import open_firmware
     from birdnet_deploy.toolchain.find import find_tools
     from birdnet_deploy.toolchain.host import build_host_firmware, build_host_frontend
@@ -256,15 +215,12 @@ def run(request: RunRequest, progress: Progress | None = None, *, is_locked: boo
     if is_locked:
         locked.check_locked(path, settings)
     with runnable(path, request.hints, progress, builds=not on_host) as project:
-        if read_target(project.target).processor == "npu":
-            fix = "birdnet-deploy flash and monitor, or generate for qemu-an547"
-            raise UsageError(f"nothing emulates the NPU of {project.target}", where=project.path, fix=fix)
-        _refuse_npu(project.target, path)
+        refuse_npu(project.target, path)
         if on_host:
             firmware = build_host_firmware(project, tools=settings.tools, progress=progress)
         else:
             firmware = open_firmware(project)
-        _check_lock(project.bundle)
+        bundle.check_lock(project.bundle)
         library = build_host_frontend(firmware.project, tools=settings.tools, progress=progress)
         qemu = None if on_host else found["qemu-system-arm"].path
         return run_device(firmware, request, qemu=qemu, frontend_library=library, progress=progress)
@@ -306,7 +262,7 @@ def deploy(request: DeployRequest, progress: Progress, show_findings: Callable[[
     model = request.convert.model or settings.model
     output = request.output or Path(f"{model.stem if model else 'model'}_deployed")
     target = request.target or settings.target or DEFAULT_TARGET
-    _refuse_npu(target, "deploy")
+    refuse_npu(target, "deploy")
     folder, project = output / "bundle", output / "project"
     if model is not None and is_converted(model):
         with published(folder, kind="bundle", force=request.convert.force) as staging:

@@ -10,7 +10,7 @@ from birdnet_deploy.bundle import is_bundle
 from birdnet_deploy.npu.data import DEFAULT_TARGET, target_names
 from birdnet_deploy.npu.finding import ValidationResult
 from birdnet_deploy.pipeline import DEFAULT_TARGET as RENDERED_FOR
-from birdnet_deploy.pipeline import find_project
+from birdnet_deploy.places import find_project
 from birdnet_deploy.settings import Settings, find_settings
 from birdnet_deploy.showing.device import of_board_test as board_test_facts
 from birdnet_deploy.showing.device import of_run as run_facts

@@ -20,7 +20,7 @@ from birdnet_deploy.model.beside import ModelHints
 from birdnet_deploy.model.labels import folder_label
 from birdnet_deploy.readback.identity import Identity, identity_of
 from birdnet_deploy.readback.records import AnyRecord, Inference, scores_of
-from birdnet_deploy.readback.session import SessionResult, read_session
+from birdnet_deploy.readback.session import SessionResult, golden_failure, read_session
 from birdnet_deploy.report.compare import Comparison, compare_windows
 from birdnet_deploy.report.predictions import FileResult, Prediction, file_results, write_predictions
 from birdnet_deploy.report.stages import StageCheck, StageComparison
@@ -184,6 +184,8 @@ def _predictions(session: SessionResult, card: Card) -> tuple[Prediction, ...]:
 def _failure(
     session: SessionResult, comparison: Comparison, stages: StageComparison | None = None
 ) -> DeployError | None:
+    if any(error.is_golden for error in session.errors):
+        return golden_failure()
     problems = [*session.problems, *(f"the board says: {error.text}" for error in session.errors)]
     for what, windows in (("never came", comparison.missing), ("came unasked", comparison.unexpected)):
         if windows:

@@ -126,7 +126,7 @@ class Driver:
         )  # fmt: skip
         self._heard.counts.update(vars(session.counts))
         self._heard.problems += session.problems
-        self._heard.errors += [error.text for error in session.errors]
+        self._heard.tell(session.errors)
         self._heard.fw = session.hello.fw if session.hello else None
 
     def _drives(self, port: DuplexPort, ledger: Ledger, watched: WatchedPort | None = None) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from birdnet_deploy.board.card import CardFile
 from birdnet_deploy.readback.ledger import Ledger
-from birdnet_deploy.readback.records import AnyRecord, Inference
+from birdnet_deploy.readback.records import AnyRecord, Error, Inference
 from birdnet_deploy.readback.stage import Stage
 from birdnet_deploy.report.predictions import Prediction
 
@@ -31,6 +31,7 @@ class Heard:
     stages: list[Stage] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    golden_missed: bool = False
     counts: Counter[str] = field(default_factory=Counter)
     fw: str | None = None
     kept: int = 0
@@ -65,6 +66,12 @@ class Heard:
         """Says whether a window is there."""
         return (file.original, win, start) in self.windows
 
+    def tell(self, errors: Iterable[Error]) -> None:
+        """Takes what the board says that it could not do."""
+        for error in errors:
+            self.errors.append(error.text)
+            self.golden_missed |= error.is_golden
+
     def all(self) -> list[Prediction]:
         """Gives every answer, to be compared."""
         return [copy for copies in self.windows.values() for copy in copies]
@@ -80,7 +87,7 @@ class Heard:
     def close_connection(self, ledger: Ledger) -> None:
         """Adds what one connection counted."""
         self.counts.update(asdict(ledger.counts))
-        self.errors += [error.text for error in ledger.errors]
+        self.tell(ledger.errors)
         self.problems += [f"the firmware crashed ({fault.text})" for fault in ledger.faults]
         self.problems += [f"rejected {text}" for text in ledger.rejected]
         if ledger.boot.hello is not None:

@@ -22,6 +22,7 @@ from birdnet_deploy.errors import DeployError, UsageError
 from birdnet_deploy.model.beside import ModelHints
 from birdnet_deploy.model.labels import folder_label
 from birdnet_deploy.readback.ports import Port
+from birdnet_deploy.readback.session import golden_failure
 from birdnet_deploy.readback.sources import LineOptions
 from birdnet_deploy.report.predictions import FileResult, file_results
 from birdnet_deploy.report.tables import EMULATED as EMULATED_SAYS
@@ -89,6 +90,8 @@ class BoardTestResult:
     @property
     def failure(self) -> DeployError | None:
         """The error to end with: 8 where something is missing, 4 where it differs; None where all is well."""
+        if self.heard.golden_missed:
+            return golden_failure()
         return None if self.verdict is None else failure_of(self.verdict, self.problems, _AGAIN)
 
 

@@ -80,6 +80,11 @@ class Error:
         """The fields as people read them."""
         return _plain(self.fields)
 
+    @property
+    def is_golden(self) -> bool:
+        """Whether the firmware's network missed its golden window at boot (app/golden.c): it predicts nothing then."""
+        return self.fields.get("file") == "golden"
+
 
 @dataclass(frozen=True)
 class Fault:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from birdnet_deploy.errors import ProtocolError
+from birdnet_deploy.errors import CheckFailed, DeployError, ProtocolError
 from birdnet_deploy.readback.framing import Event, FrameParser
 from birdnet_deploy.readback.identity import Identity
 from birdnet_deploy.readback.ledger import Counts, Ledger
@@ -51,11 +51,19 @@ class SessionResult:
         return not self.problems
 
     @property
-    def failure(self) -> ProtocolError | None:
-        """The error (exit 8) of an incomplete session; None where it is complete."""
+    def failure(self) -> DeployError | None:
+        """The error of a network that missed its golden window (4), else of an incomplete session (8), else None."""
+        if any(error.is_golden for error in self.errors):
+            return golden_failure()
         if self.complete:
             return None
         return ProtocolError(f"incomplete readback: {'; '.join(self.problems)}", where="board", fix=self.fix)
+
+
+def golden_failure() -> CheckFailed:
+    """Gives the error of firmware whose network is not the one that was converted, as it says itself at boot."""
+    what = "the network on the board misses its golden window, so that it predicts nothing"
+    return CheckFailed(what, where="board", fix="build the project again; on a board, flash its weights again")
 
 
 def read_session(

@@ -54,6 +54,7 @@ def test_the_bundle_holds_what_is_documented(small_bundle: Path) -> None:
     golden = np.load(small_bundle / "golden.npz")
     assert {name: golden[name].dtype.name for name in golden} == {
         "pcm": "int16", "features": "float32", "input": "int8", "output": "int8",
+        "worst_pcm": "int16", "worst_features": "float32",
     }  # fmt: skip
     assert golden["output"].shape == (len(golden["pcm"]), len(LABELS))
     assert json.loads((small_bundle / "model_config.json").read_text())["output_activation"] == "softmax"
@@ -121,6 +122,25 @@ def test_one_flipped_weight_is_seen(small_project: Path, small_model: Path, tmp_
     same, total = bit_exact(done.stdout)
     assert same < total
     assert done.returncode == 4
+    assert "golden window" in done.stderr
+
+
+def test_one_flipped_weight_is_seen_where_the_golden_window_lets_it_pass(
+    small_project: Path, small_model: Path, tmp_path: Path
+) -> None:
+    project = tmp_path / "fw"
+    shutil.copytree(small_project, project)
+    _flip_a_weight(project)
+    config = project / "generated" / "app_config.h"
+    text = config.read_text(encoding="utf-8")
+    assert "#define APP_GOLDEN_TOLERANCE 0" in text
+    config.write_text(
+        text.replace("#define APP_GOLDEN_TOLERANCE 0", "#define APP_GOLDEN_TOLERANCE 255"), encoding="utf-8"
+    )
+    succeed("build", project)
+    done = birdnet_deploy("run", project, "--audio", small_model / "recordings")
+    same, total = bit_exact(done.stdout)
+    assert same < total and done.returncode == 4 and "differ from the host" in done.stderr
 
 
 def test_records_follow_the_audio(small_project: Path, small_model: Path, tmp_path: Path, predictions) -> None:

@@ -123,7 +123,9 @@ def _checks(facts: Facts, limits: Sequence[Mapping[str, Any]], stale: Sequence[s
     def check(question: str, holds: bool | None, told: str) -> dict[str, Any]:
         return {"question": question, "holds": holds, "told": told}
 
-    if facts["model"] is None:
+    if facts.get("unmet"):
+        yield check("Does any cut meet the gates?", False, facts["unmet"])
+    elif facts["model"] is None:
         yield check("Is there a bundle?", None, "only a model was looked at, no bundle")
     else:
         told = "; ".join(stale) if stale else "every file is as it was locked"

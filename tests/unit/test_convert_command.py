@@ -94,7 +94,8 @@ def test_the_line_says_each_outcome(small_bundle: Path, cut: str | None, text: s
 def test_gates_that_no_cut_meets_end_with_the_frontier_and_no_bundle(small_model: Path, tmp_path: Path) -> None:
     done = birdnet_deploy(
         "convert", small_model / "small.keras", "--calibration", small_model / "recordings", "--prologue", "auto",
-        "--min-cosine", "1", "--max-cpu-macs", 30_000, "--ranges", "minmax", "-o", tmp_path / "b", cwd=tmp_path,
+        "--min-cosine", "1", "--max-cpu-macs", 30_000, "--ranges", "minmax", "-o", tmp_path / "b",
+        "--report", tmp_path / "page.html", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 4, done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: ") and "gates" in done.stderr.splitlines()[-1]
@@ -103,7 +104,10 @@ def test_gates_that_no_cut_meets_end_with_the_frontier_and_no_bundle(small_model
     assert lines[0].split()[:3] == ["cut", "CPU", "MACs"] and lines[1].startswith("none ")
     assert any(line.startswith("frontend ") for line in lines) and any("###" in line for line in lines)
     assert "\x1b" not in done.stdout
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Do not release" in page and 'id="figure-frontier"' in page and "Chosen: nothing" in page
+    assert done.stderr.splitlines()[-1].partition("; worst")[0].rpartition("error: ")[2].split(": ")[-1] in page
 
 
 @pytest.mark.parametrize("option", ["--min-cosine", "--min-agreement"])

@@ -135,7 +135,11 @@ def _checks(facts: Facts, limits: Sequence[Mapping[str, Any]], stale: Sequence[s
         told = f"{limit['name']} {limit['value']}, allowed {limit['limit']} ({limit['why']})"
         yield check(f"Does it keep the limit of {limit['name']}?", limit["holds"], told)
     errors = facts["validation"]["counts"]["error"]
-    told = f"{errors} errors of the rules for {facts['target']['title']}" if errors else "the rules find no error"
+    told = (
+        f"{errors} error{'s' * (errors != 1)} of the rules for {facts['target']['title']}"
+        if errors
+        else "the rules find no error"
+    )
     yield check("Do the rules accept it?", errors == 0, told)
     judged = [device for device in facts["device"] if device["verdict"] or device["error"]]
     if not judged:

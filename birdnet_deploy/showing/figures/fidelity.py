@@ -117,7 +117,7 @@ def frontier(facts: Facts) -> Picture | None:
         axes = figure.subplots()
         macs = [point["cpu_macs"] / 1e6 for point in points]
         axes.plot(macs, [point["cosine_mean"] for point in points], "-", color=GRID, linewidth=1.5)
-        named = _with_room(points, chosen, 1e6 * max(*macs, (budget or 0) / 1e6))
+        named = _with_room(points, chosen or "", 1e6 * max(*macs, (budget or 0) / 1e6))
         for number, point in enumerate(points):
             ours = point["name"] == chosen
             marker, colour, _ = _MARKS[0 if point["meets"] else 1 if point.get("lacks_room") else 2]

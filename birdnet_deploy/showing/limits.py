@@ -96,7 +96,7 @@ def _time(facts: Facts) -> Iterator[dict[str, Any]]:
         )  # fmt: skip
     for device in facts["device"]:
         total = sum(spread["p95_ms"] for spread in device["times"].values())
-        if total and not device["emulated"]:
+        if total and not device["emulated"] and device["target"] == facts["target"]["name"]:
             name, why = f"time of a window on {device['target']}", "95th percentile, by the board's own clock"
             yield _limit(name, total / window_ms, f"{total:,.1f} ms", f"{window_ms:,.0f} ms", why)
 

@@ -14,6 +14,7 @@ import pytest
 
 from birdnet_deploy.showing.figures.windows import Heard
 from birdnet_deploy.showing.page import SECTIONS, render_page
+from tests.support.command import succeed
 
 MOST_BYTES = 5_000_000
 # Every text that is seen: its colour against the first background behind it, by WCAG 2.1's contrast ratio.
@@ -172,6 +173,19 @@ def test_paper_gets_everything_in_the_light_colours(reported: Path, opened: Any)
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
         assert page.locator("#verdict details table").is_visible()
         assert len(page.pdf()) > 50_000
+
+
+def test_what_the_emulator_gave_releases_no_real_board(
+    reported: Path, small_model: Path, small_bundle: Path, tmp_path: Path
+) -> None:
+    readback, target = reported / "run.jsonl", "stm32n6570-dk"
+    told = succeed(
+        "report", small_bundle, "--target", target, "--readback", readback, "--audio", small_model / "recordings",
+        "-o", tmp_path / "r", "--output-format", "json",
+    )  # fmt: skip
+    verdict = json.loads(told)["verdict"]
+    assert verdict["status"] != "release"
+    assert any("a board that the readback does not name" in told for told in verdict["missing"])
 
 
 class Sane(HTMLParser):

@@ -14,6 +14,7 @@ import pytest
 
 from birdnet_deploy.quantization.detail import WORST_WINDOWS, detail_of, worst_arrays
 from birdnet_deploy.settings import find_settings
+from birdnet_deploy.showing.device import UNKNOWN, heard_from
 from birdnet_deploy.showing.figures.windows import read_heard
 from birdnet_deploy.showing.gather import gather
 from birdnet_deploy.showing.limits import gates_for, limits_of, verdict_of
@@ -178,6 +179,28 @@ def test_each_fact_moves_the_verdict(changes: dict[str, Any], status: str, reaso
     found = judged(shown(**changes))
     assert found["status"] == status
     assert any(reason in told for told in found["reasons"])
+
+
+@pytest.mark.parametrize(
+    ("fw", "asked", "board"),
+    [
+        ("birdnet-deploy 0.1.0 qemu-an547", "stm32n6570-dk", "qemu-an547"),  # what the line says goes first
+        ("birdnet-deploy 0.1.0 stm32n6570-dk", "qemu-an547", "stm32n6570-dk"),
+        (None, "qemu-an547", "qemu-an547"),
+        (None, "stm32n6570-dk", UNKNOWN),  # it may come from QEMU
+        ("somebody's", "nucleo-n657x0-q", UNKNOWN),
+    ],
+)
+def test_a_readback_that_names_no_board_is_of_no_real_one(fw: str | None, asked: str, board: str) -> None:
+    assert heard_from(fw, asked) == board
+
+
+def test_times_of_an_unknown_board_are_no_limit_of_the_target() -> None:
+    times = {"nn": {"windows": 1, "median_ms": 9.0, "p95_ms": 9.0, "max_ms": 9.0}}
+    facts = shown(target__name="stm32n6570-dk")
+    facts["device"] = [{**facts["device"][0], "target": UNKNOWN, "emulated": False, "times": times}]
+    assert not [limit for limit in limits_of(facts) if "time of a window" in limit["name"]]
+    assert verdict_of(facts, limits_of(facts), ())["status"] == "not yet"
 
 
 def test_a_file_that_changed_since_it_was_locked_forbids_a_release() -> None:

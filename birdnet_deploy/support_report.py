@@ -134,16 +134,18 @@ def recordings_in(texts: Iterable[str]) -> dict[str, str]:
                 name = str(json.loads(quoted))
                 suffix = PurePosixPath(name).suffix
                 if suffix.lower() in SUFFIXES and not _ON_CARD.fullmatch(name):
-                    found.setdefault(name, f"recording-{len(found) + 1}{suffix}")
+                    found.setdefault(name, f"<recording {len(found) + 1}>{suffix}")
     return found
 
 
 def without_recordings(text: str, recordings: Mapping[str, str]) -> str:
     """Gives a text without names of recordings, whether a whole path is written or the file's name alone."""
-    for name in sorted(recordings, key=len, reverse=True):
-        for known in dict.fromkeys((name, PurePosixPath(name).name)):
-            for written in dict.fromkeys((known, json.dumps(known)[1:-1], json.dumps(known, ensure_ascii=False)[1:-1])):
-                text = text.replace(written, recordings[name])
+    alone = {PurePosixPath(name).name: told for name, told in recordings.items()}
+    for names in (recordings, alone):  # whole paths first: a file's name alone is the end of many
+        for name in sorted(names, key=len, reverse=True):
+            for written in dict.fromkeys((name, json.dumps(name)[1:-1], json.dumps(name, ensure_ascii=False)[1:-1])):
+                if written in text:
+                    text = re.sub(rf"(?<![\w-]){re.escape(written)}", names[name], text)
     return text
 
 

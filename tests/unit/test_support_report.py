@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from birdnet_deploy.support_report import scrubbed
+from birdnet_deploy.support_report import recordings_in, scrubbed, without_recordings
 from tests.support.command import birdnet_deploy, fail
 
 
@@ -58,6 +58,14 @@ def test_names_of_recordings_stay_here(small_bundle: Path, tmp_path: Path) -> No
     assert json.loads(found["2-folder/manifest.json"])["name"] == "00001.WAV"
     names = [entry["file"] for entry in json.loads(found["1-bundle/birdnet.lock"])["calibration"]["files"]]
     assert len(set(names)) == len(recordings)  # one is still told from another
+
+
+def test_recordings_of_one_name_in_many_folders_are_told_apart() -> None:
+    names = ["Nest am Fluss/1.wav", "Nest am See, lang/1.wav", "1.wav", "Nest am Fluss/recording-1.wav"]
+    text = json.dumps(names) + " 1.wav is silent"
+    told = without_recordings(text, recordings_in([text]))
+    assert "Nest" not in told and len(set(json.loads(told.partition("]")[0] + "]"))) == 4
+    assert told.endswith("<recording 3>.wav is silent")
 
 
 def test_folders_outside_of_homes_and_the_machine_are_taken_out(

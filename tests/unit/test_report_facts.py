@@ -12,7 +12,11 @@ import jsonschema
 import numpy as np
 import pytest
 
+from birdnet_deploy.boardtest.saved import read_saved
+from birdnet_deploy.bundle import open_bundle
+from birdnet_deploy.errors import ProtocolError
 from birdnet_deploy.quantization.detail import WORST_WINDOWS, detail_of, worst_arrays
+from birdnet_deploy.readback.identity import identity_of
 from birdnet_deploy.settings import find_settings
 from birdnet_deploy.showing.device import UNKNOWN, heard_from
 from birdnet_deploy.showing.figures.windows import read_heard
@@ -193,6 +197,14 @@ def test_each_fact_moves_the_verdict(changes: dict[str, Any], status: str, reaso
 )
 def test_a_readback_that_names_no_board_is_of_no_real_one(fw: str | None, asked: str, board: str) -> None:
     assert heard_from(fw, asked) == board
+
+
+def test_a_saved_window_of_half_a_name_is_refused(small_bundle: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "s.jsonl"
+    identity = identity_of(open_bundle(small_bundle))
+    saved.write_text(json.dumps({"file": "\ud800.wav", "win": 0, "start": 0, "outputs": [0] * identity.classes}) + "\n")
+    with pytest.raises(ProtocolError, match="not a saved window"):
+        read_saved(saved, identity, 8000)
 
 
 def test_times_of_an_unknown_board_are_no_limit_of_the_target() -> None:

@@ -47,10 +47,13 @@ __all__ = [
 DEFAULT_TARGET = "qemu-an547"
 
 
-def convert(request: ConvertRequest, progress: Progress | None = None) -> Bundle:
+def convert(
+    request: ConvertRequest, progress: Progress | None = None, *, unmet: Callable[[Bundle, str], None] | None = None
+) -> Bundle:
     """Gives the bundle of a trained ``.keras``: calibrated, quantized to full int8, measured, locked.
 
-    With a prologue the bundle also holds the float part in front and the int8 network behind it.
+    With a prologue the bundle also holds the float part in front and the int8 network behind it. ``unmet`` is told a
+    bundle that misses its gates, and its name, before it vanishes.
 
     Raises: UsageError, ConfigError (2), ModelError, LabelsError, CalibrationError, AudioError (3), CheckFailed where
     a gate is not met, GatesNotMet with the frontier where no cut meets them (4), OutputRefused (5). A failure leaves
@@ -71,8 +74,13 @@ def convert(request: ConvertRequest, progress: Progress | None = None) -> Bundle
     with published(output, kind="bundle", force=request.force) as staging:
         windows, quantized = convert_windows(source, request, settings, options, progress)
         report = write_files(staging, source, windows, quantized, options, full=full, progress=progress)
-        check_gates(report, options)
         write_lock(staging, source, windows, quantized, options, full=full)
+        try:
+            check_gates(report, options)
+        except CheckFailed:
+            if unmet is not None:
+                unmet(bundle.open_bundle(staging), output.resolve().name)
+            raise
         if request.locked:
             locked.check_same(staging, output)
     return bundle.open_bundle(output)

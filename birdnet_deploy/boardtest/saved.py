@@ -102,6 +102,7 @@ def _window(line: bytes, where: str, classes: int, sample_rate: int) -> tuple[Sa
         numbers = [*outputs, data["win"], start]
         if not isinstance(data["file"], str) or any(type(value) is not int for value in numbers):
             raise TypeError
+        data["file"].encode()  # half a surrogate pair is no name that could be shown
         if any(not -128 <= value <= 127 for value in outputs):
             raise ValueError
     except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:

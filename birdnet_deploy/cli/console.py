@@ -32,7 +32,8 @@ class ConsoleProgress:
     """A ``Progress`` on stderr: the step, how far it is, its rate and the time left."""
 
     def __init__(self) -> None:
-        self._live = sys.stderr is not None and sys.stderr.isatty()
+        is_terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._live = is_terminal and os.environ.get("TERM") != "dumb"  # which cannot go back over a line
         self._text = ""
         self._started = self._shown = 0.0
         self._open = False

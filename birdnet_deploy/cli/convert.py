@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,6 +23,7 @@ from birdnet_deploy.errors import GatesNotMet
 if TYPE_CHECKING:
     from birdnet_deploy.artifacts import Bundle
     from birdnet_deploy.model.beside import ModelHints
+    from birdnet_deploy.requests import ConvertRequest
 
 _NORMS = {"auto": None, "on": True, "off": False}
 
@@ -80,8 +81,8 @@ def command(
         io=io, simplify=simplify, max_windows=max_windows, sample_norm=_NORMS[sample_norm], strict=strict,
         force=force, locked=locked, **quantize,
     )  # fmt: skip
-    with ConsoleProgress() as progress, frontier_on_failure(output_format):
-        bundle = pipeline.convert(request, progress)
+    with ConsoleProgress() as progress, frontier_on_failure(output_format, _page_of_frontier(report_page, request)):
+        bundle = pipeline.convert(request, progress, unmet=_page_of_bundle(report_page))
     if output_format == "json":
         show_json(bundle_facts(bundle))
     else:
@@ -93,8 +94,10 @@ def command(
 
 
 @contextmanager
-def frontier_on_failure(output_format: str = "text") -> Iterator[None]:
-    """Shows the frontier of cuts where none of them met the gates; the error goes on."""
+def frontier_on_failure(
+    output_format: str = "text", told: Callable[[GatesNotMet], None] = lambda error: None
+) -> Iterator[None]:
+    """Shows the frontier of cuts where none of them met the gates, and tells ``told``; the error goes on."""
     try:
         yield
     except GatesNotMet as error:
@@ -104,7 +107,33 @@ def frontier_on_failure(output_format: str = "text") -> Iterator[None]:
             show_json({"frontier": list(error.frontier), "best": error.best})
         else:
             show_frontier(error.frontier, chosen=None, gate=error.min_cosine)
+        told(error)
         raise
+
+
+def _page_of_bundle(page: Path | None) -> Callable[[Bundle, str], None] | None:
+    """Gives what writes the page of a bundle that misses its gates."""
+    if page is None:
+        return None
+    from birdnet_deploy.showing.commands import of_bundle
+
+    return lambda bundle, name: of_bundle(page, bundle, name)
+
+
+def _page_of_frontier(page: Path | None, request: ConvertRequest) -> Callable[[GatesNotMet], None]:
+    """Gives what writes the page of a frontier of which no cut meets the gates."""
+
+    def write(error: GatesNotMet) -> None:
+        from birdnet_deploy.conversion import is_full, options_of, options_told, settings_for
+        from birdnet_deploy.showing.commands import of_unmet_gates
+
+        settings = settings_for(request.model)
+        model = request.model or settings.model
+        if page is not None and model is not None:
+            options = options_told(options_of(request, settings), full=is_full(request, settings))
+            of_unmet_gates(page, model, error, options)
+
+    return write
 
 
 def bundle_facts(bundle: Bundle) -> dict[str, Any]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--target", default=None, help="The board to judge for; default: PROJECT's, the settings' or qemu-an547.")
 @click.option(
     "--bundle-report", type=click.Path(path_type=Path), metavar="FILE.zip",
-    help="Collect versions, locks, reports and logs for a bug report: no audio, no home folders.",
+    help="Collect versions, locks, reports and logs for a bug report: no audio, recordings' names or homes.",
 )  # fmt: skip
 @click.option(
     "--with", "folders", type=click.Path(path_type=Path), multiple=True,

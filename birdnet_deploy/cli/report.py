@@ -38,6 +38,7 @@ def command(
     bundle of birdnet-deploy.toml, else what lies in the current folder. Exits with 0 whatever the verdict is.
     """
     from birdnet_deploy.cli.console import ConsoleProgress
+    from birdnet_deploy.showing.limits import RELEASE
     from birdnet_deploy.showing.write import ReportRequest, write_report
     from birdnet_deploy.support import jsonfile
 
@@ -48,7 +49,8 @@ def command(
         click.echo(jsonfile.dumps(written.facts), nl=False)
         return
     verdict = written.facts["verdict"]
-    click.echo(f"verdict  {verdict['status']}")
+    scope = ", as far as an emulated board shows" if verdict["status"] == RELEASE and verdict["scope"] else ""
+    click.echo(f"verdict  {verdict['status']}{scope}")
     for reason in verdict["reasons"]:
         click.echo(f"         {printable(reason)}")
     click.echo(f"report   {printable(str(written.page))}")

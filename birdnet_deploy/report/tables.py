@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 HEADINGS = ("file", "true label", "predicted label", "score", "time", "right")
 _NUMERIC = frozenset({"score", "time"})
+_WORST_FIRST = {False: 0, None: 1, True: 2}
 EMULATED = (
     "emulated Cortex-M55: shows frontend, network arithmetic, protocol and memory layout; "
     "not the NPU's rounding, operators, caches or clocks"
@@ -51,10 +52,11 @@ def detections_from(file: FileResult, threshold: float | None) -> list[Detection
 def table_rows(files: Sequence[FileResult], threshold: float | None) -> list[tuple[str, ...]]:
     """Gives the cells under ``HEADINGS``: a line a file and one more for each further label of it.
 
-    Detections below ``threshold`` are left out; a file without any keeps its line.
+    Files without a window or whose best label is wrong come first, those that are right last; otherwise they keep their
+    order. Detections below ``threshold`` are left out; a file without any keeps its line.
     """
     rows: list[tuple[str, ...]] = []
-    for file in files:
+    for file in sorted(files, key=lambda file: _WORST_FIRST[file.right] if file.windows else 0):
         mark = {None: "", True: "✓", False: "✗"}[file.right]
         shown = detections_from(file, threshold)
         lead = (printable(file.file), file.true_label or "")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from birdnet_deploy.artifacts import PROJECT_FILE, Bundle
 from birdnet_deploy.bundle import is_bundle
+from birdnet_deploy.errors import GatesNotMet
 from birdnet_deploy.npu.data import DEFAULT_TARGET, target_names
 from birdnet_deploy.npu.finding import ValidationResult
 from birdnet_deploy.pipeline import DEFAULT_TARGET as RENDERED_FOR
@@ -22,12 +25,21 @@ if TYPE_CHECKING:
     from birdnet_deploy.device_run import RunResult
 
 
-def of_bundle(page: Path, bundle: Bundle) -> None:
-    """Writes the page of a bundle that ``convert`` has just made.
+def of_bundle(page: Path, bundle: Bundle, called: str | None = None) -> None:
+    """Writes the page of a bundle that ``convert`` has just made; ``called`` names one that is about to vanish.
 
     Raises: OutputRefused (exit 5).
     """
-    write_page(page, _sources(bundle.path, find_settings(), None))
+    write_page(page, replace(_sources(bundle.path, find_settings(), None), called=called))
+
+
+def of_unmet_gates(page: Path, model: Path, error: GatesNotMet, options: Mapping[str, Any]) -> None:
+    """Writes the page of a model of which no cut met the gates of ``options``: what each cut keeps and costs.
+
+    Raises: OutputRefused (exit 5).
+    """
+    unmet = {"told": error.what, "frontier": list(error.frontier), "options": options}
+    write_page(page, _sources(model, find_settings(), None), unmet=unmet)
 
 
 def of_validation(page: Path, result: ValidationResult) -> None:

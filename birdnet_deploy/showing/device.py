@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from birdnet_deploy.boardtest.judge import CompareRequest, compare_readback
+from birdnet_deploy.boardtest.judge import CompareRequest, compare_readback, target_of
 from birdnet_deploy.boardtest.saved import read_saved
 from birdnet_deploy.errors import UsageError
 from birdnet_deploy.readback.identity import identity_of
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _SAVED = "predictions.jsonl"  # in the folder of board-test
 _REPORT = "report.json"
 _EMULATED = frozenset({"qemu-an547", "host"})
-_UNKNOWN = "a board that the readback does not name"
+UNKNOWN = "a board that the readback does not name"
+_NAMELESS = "Saved lines do not name their board; a log of the line (monitor --raw) and board-test's folder do."
 _NOT_JUDGED = "not held against the host: name the recordings by --audio"
 
 
@@ -42,26 +43,29 @@ def _read(path: Path, sources: Sources, progress: Progress) -> dict[str, Any]:
     lines = path / _SAVED if told is not None else path
     readback = read_saved(lines, identity_of(bundle), bundle.config.sample_rate)
     times = _times(_json_lines(lines)) if lines.suffix == ".jsonl" else {}
-    facts = _facts(
-        path.name,
-        sources.said or (sources.project.target if sources.project else _UNKNOWN),
-        len(readback.windows),
-        times,
-        readback.problems,
-    )
+    asked = sources.said or (sources.project.target if sources.project else UNKNOWN)
+    facts = _facts(path.name, heard_from(readback.fw, asked), len(readback.windows), times, readback.problems)
     if told is not None:
         if told.get("lock") != bundle.lock_sha256:
             raise UsageError("a test of another bundle", where=path, fix="name the bundle that was tested")
-        return {**facts, "target": told["target"], **_from_board_test(told)}
+        facts = _facts(path.name, _tested(told), len(readback.windows), times, readback.problems)
+        return {**facts, **_from_board_test(told)}
     if sources.audio is None:
         return facts
-    asked = CompareRequest(sources.path, lines, sources.audio, target=sources.said)
-    judged = compare_readback(asked, progress)
+    judged = compare_readback(CompareRequest(sources.path, lines, sources.audio, target=sources.said), progress)
     error = None if judged.failure is None else judged.failure.line
+    facts = _facts(path.name, heard_from(readback.fw, judged.target), len(readback.windows), times, judged.problems)
     return {
-        **facts, "target": judged.target, "emulated": judged.target in _EMULATED, "problems": list(judged.problems),
-        **_judged(judged.verdict.to_json(), judged.verdict.lines(), error),
+        **facts, **_judged(judged.verdict.to_json(), judged.verdict.lines(), error),
     }  # fmt: skip
+
+
+def heard_from(fw: str | None, asked: str) -> str:
+    """Gives which board a readback is of: the one that it names, else an emulated one that was asked for.
+
+    What does not name its board is never taken for a real one, whatever it is judged for: it may come from QEMU.
+    """
+    return target_of(fw) or (asked if asked in _EMULATED else UNKNOWN)
 
 
 def of_run(result: RunResult) -> dict[str, Any]:
@@ -93,8 +97,15 @@ def of_board_test(result: BoardTestResult) -> dict[str, Any]:
 
     copies = (found for windows in result.heard.windows.values() for found in windows[:1])
     times = _times({"us": None if found.us is None else dict(found.us)} for found in copies)
-    facts = _facts("board-test", result.target, len(result.heard.windows), times, result.problems)
-    return {**facts, **_from_board_test(result_json(result))}
+    told = result_json(result)
+    facts = _facts("board-test", _tested(told), len(result.heard.windows), times, result.problems)
+    return {**facts, **_from_board_test(told)}
+
+
+def _tested(told: Mapping[str, Any]) -> str:
+    """Gives which board a board test was of: what its hello said goes before what somebody said it was."""
+    firmware = told.get("firmware")
+    return heard_from(firmware if isinstance(firmware, str) else None, str(told["target"]))
 
 
 def _board_test(path: Path) -> dict[str, Any] | None:
@@ -114,14 +125,14 @@ def _from_board_test(told: Mapping[str, Any]) -> dict[str, Any]:
         return {"error": told.get("error") or "interrupted before it was judged"}
     windows = comparison["windows"]
     lines = [f"windows bit-exact {windows['exact']}/{windows['expected']}"]
-    return {"emulated": told["target"] in _EMULATED, **_judged(comparison, lines, told.get("error"))}
+    return _judged(comparison, lines, told.get("error"))
 
 
 def _facts(source: str, target: str, windows: int, times: Mapping[str, Any], problems: Sequence[str]) -> dict[str, Any]:
     return {
         "source": source, "target": target, "emulated": target in _EMULATED, "windows": windows, "times": dict(times),
         "problems": list(problems), "verdict": None, "lines": [_NOT_JUDGED], "error": None,
-        "note": EMULATED if target in _EMULATED else "",
+        "note": EMULATED if target in _EMULATED else _NAMELESS if target == UNKNOWN else "",
     }  # fmt: skip
 
 

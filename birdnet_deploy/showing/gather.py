@@ -31,9 +31,11 @@ _NETWORK = ("bytes", "operator_count", "macs", "input", "output", "head", "io", 
 
 def gather(
     sources: Sources, settings: Settings, device: Sequence[Mapping[str, Any]] = (), *,
-    checked: ValidationResult | None = None,
+    checked: ValidationResult | None = None, unmet: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Gives the facts, the verdict first; ``device`` is what boards gave, ``checked`` what the rules said already.
+
+    ``unmet`` is of a conversion that left no bundle: why (``told``), its ``frontier`` and ``options``.
 
     Raises: UsageError, ConfigError (exit 2), ModelError (3) where something cannot be read.
     """
@@ -50,8 +52,10 @@ def gather(
         "name": sources.name,
         "target": {"name": sources.target, "title": found.summary["target_title"]},
         "model": model,
-        "gates": gates_for(model),
+        "gates": gates_for(unmet or model),
+        "unmet": None if unmet is None else unmet["told"],
         **{key: measured.get(key) for key in _MEASURED},
+        **({} if unmet is None else {"frontier": unmet["frontier"]}),
         "validation": _validation(found),
         "estimate": estimate,
         "memory": {

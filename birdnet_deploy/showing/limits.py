@@ -96,7 +96,7 @@ def _time(facts: Facts) -> Iterator[dict[str, Any]]:
         )  # fmt: skip
     for device in facts["device"]:
         total = sum(spread["p95_ms"] for spread in device["times"].values())
-        if total and not device["emulated"]:
+        if total and not device["emulated"] and device["target"] == facts["target"]["name"]:
             name, why = f"time of a window on {device['target']}", "95th percentile, by the board's own clock"
             yield _limit(name, total / window_ms, f"{total:,.1f} ms", f"{window_ms:,.0f} ms", why)
 
@@ -123,7 +123,9 @@ def _checks(facts: Facts, limits: Sequence[Mapping[str, Any]], stale: Sequence[s
     def check(question: str, holds: bool | None, told: str) -> dict[str, Any]:
         return {"question": question, "holds": holds, "told": told}
 
-    if facts["model"] is None:
+    if facts.get("unmet"):
+        yield check("Does any cut meet the gates?", False, facts["unmet"])
+    elif facts["model"] is None:
         yield check("Is there a bundle?", None, "only a model was looked at, no bundle")
     else:
         told = "; ".join(stale) if stale else "every file is as it was locked"
@@ -133,7 +135,11 @@ def _checks(facts: Facts, limits: Sequence[Mapping[str, Any]], stale: Sequence[s
         told = f"{limit['name']} {limit['value']}, allowed {limit['limit']} ({limit['why']})"
         yield check(f"Does it keep the limit of {limit['name']}?", limit["holds"], told)
     errors = facts["validation"]["counts"]["error"]
-    told = f"{errors} errors of the rules for {facts['target']['title']}" if errors else "the rules find no error"
+    told = (
+        f"{errors} error{'s' * (errors != 1)} of the rules for {facts['target']['title']}"
+        if errors
+        else "the rules find no error"
+    )
     yield check("Do the rules accept it?", errors == 0, told)
     judged = [device for device in facts["device"] if device["verdict"] or device["error"]]
     if not judged:

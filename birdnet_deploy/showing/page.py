@@ -48,7 +48,7 @@ def render_page(facts: Facts, heard: Heard | None = None, *, audio: bool = False
     context = {
         "facts": facts,
         "model_name": ((facts["model"] or {}).get("source") or {}).get("name") or facts["name"],
-        "facts_json": Markup(_inert(facts)),
+        "facts_json": Markup(inert(facts)),
         "verdict": {"kind": kind, "icon": icon, "says": says, "because": because},
         "sections": [{"id": name, "title": title} for name, title in SECTIONS],
         "cards": _cards(facts),
@@ -70,7 +70,7 @@ def render_page(facts: Facts, heard: Heard | None = None, *, audio: bool = False
     return render_html("report/page.html.j2", context)
 
 
-def _inert(facts: Facts) -> str:
+def inert(facts: Facts) -> str:
     """Gives the facts as JSON that cannot end its element."""
     text = json.dumps(facts, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -19,7 +19,7 @@ class Sources:
     """``path`` is what the rules are asked of; bundle and project are None where only a model is known.
 
     ``readbacks`` are what boards gave; ``audio`` the recordings that they are of, None where nobody named them.
-    ``said`` is the target where the user named it.
+    ``said`` is the target where the user named it, ``called`` the name of what lies elsewhere for now.
     """
 
     path: Path
@@ -29,11 +29,12 @@ class Sources:
     readbacks: tuple[Path, ...] = ()
     audio: Path | None = None
     said: str | None = None
+    called: str | None = None
 
     @property
     def name(self) -> str:
         """What the report is called after, without a folder."""
-        return self.path.resolve().name.removesuffix("_bundle")
+        return (self.called or self.path.resolve().name).removesuffix("_bundle")
 
 
 def open_sources(

@@ -92,8 +92,7 @@ def _db(value: float | None) -> str:
 
 
 def _frontier(facts: Facts) -> dict[str, Any]:
-    prologue = (facts["model"] or {}).get("prologue")
-    chosen = prologue["cut"] if prologue else "none"
+    chosen = chosen_cut(facts)
     points = sorted(facts["frontier"] or (), key=lambda point: (point["cosine_mean"], point["cpu_macs"]))
     rows = [
         (
@@ -110,6 +109,14 @@ def _frontier(facts: Facts) -> dict[str, Any]:
          "#confident windows kept", "+gates", "taken"),
         rows,
     )  # fmt: skip
+
+
+def chosen_cut(facts: Facts) -> str | None:
+    """Gives the name of the cut that the model was made with; None where no model was made."""
+    if facts["model"] is None:
+        return None
+    prologue = facts["model"]["prologue"]
+    return prologue["cut"] if prologue else "none"
 
 
 def gates_told(point: Facts) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from birdnet_deploy.errors import ModelError
 from birdnet_deploy.settings import find_settings
 from birdnet_deploy.showing.device import read_device
 from birdnet_deploy.showing.figures.windows import read_heard
@@ -62,7 +64,7 @@ def write_report(request: ReportRequest, progress: Progress | None = None) -> Wr
     refuse_inside(output)
     device = read_device(sources, progress)
     progress.step("drawing the report")
-    with published(output, kind=KIND, force=request.force) as staging:
+    with published(output, kind=KIND, force=request.force) as staging, _understood(sources):
         facts = gather(sources, settings, device)
         (staging / PAGE_FILE).write_text(_page(sources, facts, audio=request.embed_audio), "utf-8", newline="\n")
         jsonfile.write(staging / FACTS_FILE, facts)
@@ -75,11 +77,29 @@ def write_page(page: Path, sources: Sources, device: Sequence[Mapping[str, Any]]
     ``known`` goes to ``gather``. Raises: OutputRefused (exit 5), ModelError (3).
     """
     refuse_inside(page)
-    facts = gather(sources, find_settings(), device, **known)
-    text = _page(sources, facts)
+    with _understood(sources):
+        facts = gather(sources, find_settings(), device, **known)
+        text = _page(sources, facts)
     with replaced_text(page) as file:
         file.write(text)
     return facts
+
+
+@contextmanager
+def _understood(sources: Sources) -> Iterator[None]:
+    """Blames the bundle's report.json for what cannot be shown: it is JSON of others, and its lock may be theirs too.
+
+    Raises: ModelError (exit 3).
+    """
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        if sources.bundle is None:
+            raise
+        raise ModelError(
+            f"is not what convert writes ({type(error).__name__}: {error})", where=sources.bundle.report,
+            fix="convert the model again; if that does not help, run with --debug and report it",
+        ) from error  # fmt: skip
 
 
 def _page(sources: Sources, facts: Mapping[str, Any], *, audio: bool = False) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from birdnet_deploy.showing.figures.windows import Heard
 from birdnet_deploy.showing.page import SECTIONS, render_page
+from tests.support.command import succeed
 
 MOST_BYTES = 5_000_000
 # Every text that is seen: its colour against the first background behind it, by WCAG 2.1's contrast ratio.
@@ -174,6 +175,19 @@ def test_paper_gets_everything_in_the_light_colours(reported: Path, opened: Any)
         assert len(page.pdf()) > 50_000
 
 
+def test_what_the_emulator_gave_releases_no_real_board(
+    reported: Path, small_model: Path, small_bundle: Path, tmp_path: Path
+) -> None:
+    readback, target = reported / "run.jsonl", "stm32n6570-dk"
+    told = succeed(
+        "report", small_bundle, "--target", target, "--readback", readback, "--audio", small_model / "recordings",
+        "-o", tmp_path / "r", "--output-format", "json",
+    )  # fmt: skip
+    verdict = json.loads(told)["verdict"]
+    assert verdict["status"] != "release"
+    assert any("a board that the readback does not name" in told for told in verdict["missing"])
+
+
 class Sane(HTMLParser):
     """Holds a page to what every browser reads alike: tags closed in order, ids once, links that lead somewhere."""
 
@@ -226,7 +240,7 @@ def test_the_html_is_sound(reported: Path) -> None:
 
 HOSTILE = (
     "<script>alert(1)</script>", '"><img src=x onerror=alert(2)>', "</script><script>alert(3)</script>",
-    "$\\frac{1}{0}$ & =cmd()", "' onmouseover='alert(4)", "{{ 7 * 7 }}", "\u202eevil",
+    "</script x", "<!-- <script", "$\\frac{1}{0}$ & =cmd()", "' onmouseover='alert(4)", "{{ 7 * 7 }}", "\u202eevil",
 )  # fmt: skip
 
 
@@ -237,7 +251,8 @@ def test_hostile_names_stay_text(reported: Path, opened: Any, tmp_path: Path) ->
     path.write_text(render_page(facts, heard, audio=True), encoding="utf-8")
     with opened(path) as watched:
         assert (watched.said, watched.asked) == ([], [])
-        for name in HOSTILE[:3]:
+        assert "<" not in watched.page.content().partition('id="facts">')[2].partition("</script>")[0]
+        for name in HOSTILE[:5]:
             assert name in watched.page.inner_text("#fidelity")
         assert watched.page.evaluate("document.scripts.length") == 1
         assert (

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from birdnet_deploy.bundle import open_bundle
+from birdnet_deploy.cli.convert import command
 from birdnet_deploy.conversion import check_gates, options_of
 from birdnet_deploy.errors import CheckFailed
 from birdnet_deploy.quantization.frontier_text import frontier_lines, plot_lines
@@ -94,7 +95,8 @@ def test_the_line_says_each_outcome(small_bundle: Path, cut: str | None, text: s
 def test_gates_that_no_cut_meets_end_with_the_frontier_and_no_bundle(small_model: Path, tmp_path: Path) -> None:
     done = birdnet_deploy(
         "convert", small_model / "small.keras", "--calibration", small_model / "recordings", "--prologue", "auto",
-        "--min-cosine", "1", "--max-cpu-macs", 30_000, "--ranges", "minmax", "-o", tmp_path / "b", cwd=tmp_path,
+        "--min-cosine", "1", "--max-cpu-macs", 30_000, "--ranges", "minmax", "-o", tmp_path / "b",
+        "--report", tmp_path / "page.html", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 4, done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: ") and "gates" in done.stderr.splitlines()[-1]
@@ -103,7 +105,26 @@ def test_gates_that_no_cut_meets_end_with_the_frontier_and_no_bundle(small_model
     assert lines[0].split()[:3] == ["cut", "CPU", "MACs"] and lines[1].startswith("none ")
     assert any(line.startswith("frontend ") for line in lines) and any("###" in line for line in lines)
     assert "\x1b" not in done.stdout
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Do not release" in page and 'id="figure-frontier"' in page and "Chosen: nothing" in page
+    assert done.stderr.splitlines()[-1].partition("; worst")[0].rpartition("error: ")[2].split(": ")[-1] in page
+
+
+def test_the_evaluation_windows_missing_a_gate_leave_a_page_and_no_bundle(
+    small_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missed(report: Any, options: QuantizeOptions) -> None:
+        raise CheckFailed("cosine_mean 0.5 is below the gate 0.9", where="the evaluation windows", fix="")
+
+    monkeypatch.setattr("birdnet_deploy.pipeline.check_gates", missed)
+    asked = [small_model / "small.keras", "--calibration", "synthetic", "--ranges", "minmax", "--fidelity", "basic"]
+    asked += ["-o", tmp_path / "mine_bundle", "--report", tmp_path / "page.html"]
+    with pytest.raises(CheckFailed, match="below the gate"):
+        command.main([str(word) for word in asked], standalone_mode=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Do not release" in page and '<p class="soft">mine, for the' in page and "staging" not in page
 
 
 @pytest.mark.parametrize("option", ["--min-cosine", "--min-agreement"])

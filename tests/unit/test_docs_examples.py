@@ -1,7 +1,8 @@
 """The examples of the documentation do what the pages say: each ``$`` line is run, its output held to the page.
 
 ``...`` in a page stands for anything within a line; alone on a line it stands for any lines. Each page starts in a
-folder with model.keras, its labels and config, recordings/, the bundle out/, the built project fw/ and readback.jsonl.
+folder with model.keras, its labels and config, recordings/, the bundle out/, the built project fw/ and readback.jsonl;
+n6/ is a built project of an STM32N6, session.bin a recorded line, network_validate_report.txt what stedgeai writes.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import bn1_streams
 from tests.support.command import birdnet_deploy, succeed
+from tests.support.n6_projects import built
 from tests.support.once import made_once
+from tests.unit.test_st_validate import REPORT as VALIDATE_REPORT
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 COMMANDS = sorted((DOCS / "commands").glob("*.md"))
-PAGES = [path for path in [DOCS / "getting-started.md", *COMMANDS] if "```console" in path.read_text(encoding="utf-8")]
+PAGES = [DOCS / "getting-started.md", *COMMANDS]
 
 
 def examples(page: Path) -> list[tuple[str, list[str]]]:
@@ -53,6 +57,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory, small_model: Path, small_bund
         shutil.copytree(small_model / "recordings", folder / "recordings")
         shutil.copytree(small_bundle, folder / "out")
         shutil.copytree(small_project, folder / "fw")
+        built(folder / "n6", small_bundle)
+        (folder / "session.bin").write_bytes(b"".join(bn1_streams.run()))
+        judged = [line for line in VALIDATE_REPORT.splitlines(keepends=True) if "#2" not in line]
+        (folder / "network_validate_report.txt").write_text("".join(judged))
         succeed("run", "fw", "--audio", "recordings", "--save", "readback.jsonl", cwd=folder)
 
     return made_once(tmp_path_factory, "desk", make)
@@ -63,6 +71,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, small_model: Path, small_bund
 def test_examples_do_what_the_page_shows(page: Path, desk: Path, tmp_path: Path) -> None:
     folder = tmp_path / "desk"
     shutil.copytree(desk, folder)
+    assert examples(page)
     for command, lines in examples(page):
         program, *words = shlex.split(command)
         assert program == "birdnet-deploy", command

@@ -52,3 +52,14 @@ def test_what_is_generated_is_fresh() -> None:
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_troubleshooting_quotes_what_the_tool_says() -> None:
+    """What stands in backticks under "you see" is in a message of ours; the last table quotes ST's tools."""
+    text = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8").partition("## A real STM32N6")[0]
+    seen = [line.split("|")[1] for line in text.splitlines() if line.startswith("| ") and "you see" not in line]
+    quotes = [quote for cell in seen for quote in re.findall(r"`([^`]+)`", cell)]
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "birdnet_deploy").rglob("*.py")]
+    said = [line for source in sources for line in source.splitlines() if '"' in line]
+    assert len(quotes) > 12
+    assert [quote for quote in quotes if not any(quote in line for line in said)] == []

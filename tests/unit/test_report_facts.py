@@ -12,14 +12,21 @@ import jsonschema
 import numpy as np
 import pytest
 
+from birdnet_deploy.boardtest.saved import read_saved
+from birdnet_deploy.bundle import open_bundle
+from birdnet_deploy.errors import ProtocolError
 from birdnet_deploy.quantization.detail import WORST_WINDOWS, detail_of, worst_arrays
+from birdnet_deploy.readback.identity import identity_of
 from birdnet_deploy.settings import find_settings
+from birdnet_deploy.showing.device import UNKNOWN, heard_from
+from birdnet_deploy.showing.figures.windows import read_heard
 from birdnet_deploy.showing.gather import gather
 from birdnet_deploy.showing.limits import gates_for, limits_of, verdict_of
 from birdnet_deploy.showing.names import layer_name
+from birdnet_deploy.showing.page import inert
 from birdnet_deploy.showing.sources import open_sources
 from birdnet_deploy.toolchain.elf import read_placed, read_sizes
-from tests.support.bundles import write_bundle
+from tests.support.bundles import lock, write_bundle
 from tests.support.command import fail, succeed
 
 SCHEMA = Path(__file__).resolve().parents[1] / "schemas/report-1.schema.json"
@@ -178,6 +185,36 @@ def test_each_fact_moves_the_verdict(changes: dict[str, Any], status: str, reaso
     assert any(reason in told for told in found["reasons"])
 
 
+@pytest.mark.parametrize(
+    ("fw", "asked", "board"),
+    [
+        ("birdnet-deploy 0.1.0 qemu-an547", "stm32n6570-dk", "qemu-an547"),  # what the line says goes first
+        ("birdnet-deploy 0.1.0 stm32n6570-dk", "qemu-an547", "stm32n6570-dk"),
+        (None, "qemu-an547", "qemu-an547"),
+        (None, "stm32n6570-dk", UNKNOWN),  # it may come from QEMU
+        ("somebody's", "nucleo-n657x0-q", UNKNOWN),
+    ],
+)
+def test_a_readback_that_names_no_board_is_of_no_real_one(fw: str | None, asked: str, board: str) -> None:
+    assert heard_from(fw, asked) == board
+
+
+def test_a_saved_window_of_half_a_name_is_refused(small_bundle: Path, tmp_path: Path) -> None:
+    saved = tmp_path / "s.jsonl"
+    identity = identity_of(open_bundle(small_bundle))
+    saved.write_text(json.dumps({"file": "\ud800.wav", "win": 0, "start": 0, "outputs": [0] * identity.classes}) + "\n")
+    with pytest.raises(ProtocolError, match="not a saved window"):
+        read_saved(saved, identity, 8000)
+
+
+def test_times_of_an_unknown_board_are_no_limit_of_the_target() -> None:
+    times = {"nn": {"windows": 1, "median_ms": 9.0, "p95_ms": 9.0, "max_ms": 9.0}}
+    facts = shown(target__name="stm32n6570-dk")
+    facts["device"] = [{**facts["device"][0], "target": UNKNOWN, "emulated": False, "times": times}]
+    assert not [limit for limit in limits_of(facts) if "time of a window" in limit["name"]]
+    assert verdict_of(facts, limits_of(facts), ())["status"] == "not yet"
+
+
 def test_a_file_that_changed_since_it_was_locked_forbids_a_release() -> None:
     found = judged(shown(), ("model.tflite has changed since it was locked",))
     assert (found["status"], found["reasons"]) == ("do not release", ["model.tflite has changed since it was locked"])
@@ -234,8 +271,39 @@ def test_figures_that_were_edited_are_not_shown(small_bundle: Path, tmp_path: Pa
     (bundle / "report.json").write_text(json.dumps(report), encoding="utf-8")
     facts = json.loads(succeed("report", bundle, "--output-format", "json"))
     assert facts["fidelity"] is None and facts["detail"] is None
-    assert facts["verdict"]["reasons"] == ["report.json has changed since it was locked"]
+    first, second = facts["verdict"]["reasons"]
+    assert first == "report.json has changed since it was locked" and second.startswith("1 error of the rules")  # BD308
     assert "Nothing to show" in (tmp_path / "report/report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "change", [{"detail": {"differences": []}}, {"frontier": [{"name": "\ud800"}]}, {"fidelity": 7}]
+)
+def test_figures_of_others_that_make_no_sense_are_named_whatever_the_lock_says(
+    small_bundle: Path, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    bundle = shutil.copytree(small_bundle, tmp_path / "b")
+    report = json.loads((bundle / "report.json").read_text(encoding="utf-8"))
+    (bundle / "report.json").write_text(json.dumps({**report, **change}), encoding="utf-8")
+    told = fail(3, "report", lock(bundle))
+    assert "report.json: is not what convert writes" in told and "internal" not in told
+    assert not (tmp_path / "report").exists()
+
+
+def test_worst_windows_that_cannot_be_read_are_left_out(small_bundle: Path, tmp_path: Path) -> None:
+    bundle = shutil.copytree(small_bundle, tmp_path / "b")
+    data = (bundle / "golden.npz").read_bytes()
+    for broken in (b"PK\x03\x04", data[: len(data) // 2]):
+        (bundle / "golden.npz").write_bytes(broken)
+        assert read_heard(bundle / "golden.npz") is None
+    succeed("report", lock(bundle))
+    assert "the bundle holds no worst windows" in (tmp_path / "report/report.html").read_text(encoding="utf-8")
+
+
+def test_the_facts_in_the_page_cannot_end_their_element() -> None:
+    for name in ("</script>", "</script x", "<!-- <script", "&lt;", "\u2028", "]]>"):
+        text = inert({"name": name})
+        assert not {"<", ">", "&"} & set(text) and json.loads(text) == {"name": name}
 
 
 def test_what_does_not_belong_together_is_refused(small_bundle: Path, small_project: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from birdnet_deploy.showing.figures.style import BAD, GRID, INK, SERIES, SOFT, Picture, draw_svg
 from birdnet_deploy.showing.names import layer_name
-from birdnet_deploy.showing.tables import gates_told
+from birdnet_deploy.showing.tables import chosen_cut, gates_told
 
 Facts = Mapping[str, Any]
 _TOLD = 8  # cuts in the words beside the picture
@@ -110,16 +110,14 @@ def frontier(facts: Facts) -> Picture | None:
     points = facts["frontier"] or ()
     if len(points) < 2:
         return None
-    model = facts["model"]
-    prologue, options = model["prologue"], model["options"]
-    chosen = prologue["cut"] if prologue else "none"
+    options, chosen = (facts["model"] or {}).get("options") or {}, chosen_cut(facts)
     gate, budget = facts["gates"]["min_cosine"], options.get("max_cpu_macs")
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
         macs = [point["cpu_macs"] / 1e6 for point in points]
         axes.plot(macs, [point["cosine_mean"] for point in points], "-", color=GRID, linewidth=1.5)
-        named = _with_room(points, chosen, 1e6 * max(*macs, (budget or 0) / 1e6))
+        named = _with_room(points, chosen or "", 1e6 * max(*macs, (budget or 0) / 1e6))
         for number, point in enumerate(points):
             ours = point["name"] == chosen
             marker, colour, _ = _MARKS[0 if point["meets"] else 1 if point.get("lacks_room") else 2]
@@ -155,7 +153,7 @@ def frontier(facts: Facts) -> Picture | None:
         for point in points[:_TOLD]
     ) + ("" if len(points) <= _TOLD else f"; {len(points) - _TOLD} more stand in the table")
     gated = "" if gate is None else f" The gate on the mean cosine is {gate:g}."
-    alt = f"Cosine against float work on the CPU of {len(points)} cuts: {told}. Chosen: {chosen}.{gated}"
+    alt = f"Cosine against float work on the CPU of {len(points)} cuts: {told}. Chosen: {chosen or 'nothing'}.{gated}"
     return draw_svg("frontier", "The frontier of prologues (cosine against M MAC)", alt, (10, 4.4), draw)
 
 

@@ -109,7 +109,12 @@ def programming(project: Path, tmp_path: Path, *parts: str, **environment: str) 
     path = install(tmp_path / "ST tools/bin")
     state = tmp_path / "state"
     shutil.rmtree(state, ignore_errors=True)
-    env = {**os.environ, "PATH": f"{path}{os.pathsep}{os.environ['PATH']}", "ST_PEER_STATE": str(state), "PROBE": "0042"}
+    env = {
+        **os.environ,
+        "PATH": f"{path}{os.pathsep}{os.environ['PATH']}",
+        "ST_PEER_STATE": str(state),
+        "PROBE": "0042",
+    }
     for script in ("sign.sh", "flash.sh"):
         command = ["sh", folder / "scripts" / script, *(parts if script == "flash.sh" else ())]
         done = subprocess.run(command, env={**env, **environment}, cwd=tmp_path, capture_output=True, check=False)

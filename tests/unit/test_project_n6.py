@@ -234,6 +234,36 @@ def test_the_tolerance_of_the_npu_refuses_constant_outputs(tmp_path: Path) -> No
         assert np.abs(golden["output"].astype(int) - constant).max() > golden["tolerance"]
 
 
+HOSTILE = ('"; #error', "a\\\\", "??/", "*/ int x = 1; /*", "%s\\n", "Strigopß 鳥 \U0001f989", "{{ 7 * 7 }}")
+
+
+def test_hostile_labels_stay_text_in_the_drop_in_for_st(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "fw_bundle")
+    (bundle / "labels.txt").write_text("\n".join(HOSTILE) + "\n", encoding="utf-8")
+    folder = render(tmp_path / "fw")
+    (tmp_path / "main.c").write_text(
+        '#include <stdio.h>\n#include "ai_model_config.h"\nint main(void)\n{\n'
+        "    const char *labels[CTRL_X_CUBE_AI_MODE_CLASS_NUMBER] = CTRL_X_CUBE_AI_MODE_CLASS_LIST;\n"
+        "    for (unsigned i = 0; i < CTRL_X_CUBE_AI_MODE_CLASS_NUMBER; i++) {\n        puts(labels[i]);\n    }\n}\n"
+    )
+    for dialect in (("-std=c11", "-trigraphs"), ("-std=gnu11",)):
+        command = [
+            "gcc",
+            *dialect,
+            "-Wall",
+            "-Werror",
+            "-Wno-trigraphs",
+            "-I",
+            folder / "getting-started",
+            "main.c",
+            "-o",
+            "a",
+        ]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        done = subprocess.run([tmp_path / "a"], capture_output=True, check=True, timeout=10)
+        assert tuple(done.stdout.decode("utf-8").splitlines()) == HOSTILE
+
+
 # --- what stedgeai made elsewhere
 
 MODEL = TfliteModel(

@@ -11,7 +11,9 @@ from birdnet_deploy.artifacts import Bundle
 from birdnet_deploy.errors import CheckFailed, UsageError
 from birdnet_deploy.npu.data import read_target
 from birdnet_deploy.project.generate import NOTHING_ADDED, Added
+from birdnet_deploy.project.npu_files import NETWORK_FOLDER
 from birdnet_deploy.project.parts import Network
+from birdnet_deploy.support.progress import Progress
 
 
 def network_of(bundle: Bundle, target: str) -> tuple[Any, Mapping[str, Any] | None]:
@@ -36,28 +38,39 @@ def network_of(bundle: Bundle, target: str) -> tuple[Any, Mapping[str, Any] | No
 
 
 def added_of(
-    bundle: Bundle, target: str, network_dir: Path | None, ioc: Path | None, prologue_bytes: int
+    bundle: Bundle, target: str, network_dir: Path | None, ioc: Path | None, prologue_bytes: int,
+    project: Path, progress: Progress,
 ) -> Added:  # fmt: skip
     """Gives what a user adds to a project for the NPU, the network checked to be this bundle's and to leave the
-    memory alone that the prologue takes.
+    memory alone that the prologue takes. The one that ``project`` holds already stays where none is named.
 
     Raises: UsageError (exit 2) for another board, or files that are not there; CheckFailed (exit 4) for another model.
     """
-    if network_dir is None and ioc is None:
-        return NOTHING_ADDED
-    option = "--network-dir" if network_dir is not None else "--ioc"
     if not _is_npu(target):
-        raise UsageError(f"{option} is for boards with an NPU", where=target, fix="name one with --target")
+        if network_dir is not None or ioc is not None:
+            option = "--network-dir" if network_dir is not None else "--ioc"
+            raise UsageError(f"{option} is for boards with an NPU", where=target, fix="name one with --target")
+        return NOTHING_ADDED
     if ioc is not None and not ioc.is_file():
         raise UsageError("no such file", where=ioc, fix="name the .ioc of a CubeMX project")
-    if network_dir is None:
-        return Added(ioc=ioc)
+    if network_dir is not None:
+        if not network_dir.is_dir():
+            raise UsageError("no such folder", where=network_dir, fix="name the folder that stedgeai generate wrote")
+        return _checked(bundle, target, network_dir, ioc, prologue_bytes)
+    there = project / NETWORK_FOLDER
+    if (there / "network.c").is_file():
+        try:
+            return _checked(bundle, target, there, ioc, prologue_bytes)
+        except CheckFailed as error:
+            progress.warn(f"{there} is left out: {error.what}")
+    return Added(ioc=ioc)
+
+
+def _checked(bundle: Bundle, target: str, network_dir: Path, ioc: Path | None, prologue_bytes: int) -> Added:
     from birdnet_deploy.npu.network_folder import check_network_folder
     from birdnet_deploy.tflite.ends import strip_float_ends
     from birdnet_deploy.tflite.reader import read_model
 
-    if not network_dir.is_dir():
-        raise UsageError("no such folder", where=network_dir, fix="name the folder that stedgeai generate wrote")
     data = bundle.network.read_bytes()
     found = check_network_folder(
         network_dir, read_model(strip_float_ends(bundle.network)), hashlib.md5(data, usedforsecurity=False).hexdigest()

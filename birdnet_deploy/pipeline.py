@@ -147,8 +147,9 @@ def generate(
         frontend = frontend_files(opened.config, quantization.scale, quantization.zero_point)
         if opened.prologue is not None:
             prologue = generate_prologue(read_prologue(opened.prologue), taken.scale, taken.zero_point)
-        added = added_of(opened, name, network_dir, ioc, prologue.arena_bytes if prologue else 0)
         output = output or settings.project or project_name(path, name)
+        arena_bytes = prologue.arena_bytes if prologue else 0
+        added = added_of(opened, name, network_dir, ioc, arena_bytes, output, progress)
         choices = choices or Choices()
         with published(output, kind="project", force=force, keep=NOT_RENDERED) as staging:
             generate_project(

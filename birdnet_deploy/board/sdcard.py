@@ -18,7 +18,7 @@ STAGES_ON = "STAGES.ON"  # firmware_stub/app/stages.h
 LOG_ON = "LOG.ON"  # firmware_stub/app/cardlog.h
 MOUNTS = Path("/proc/mounts")  # Linux; other systems have none
 MAX_FILE_BYTES = 2**31 - 1  # firmware_stub/port: a longer file is refused
-_FAT = {"vfat": "FAT32", "msdos": "FAT32", "exfat": "exFAT"}
+_FAT = {"vfat": "FAT32", "msdos": "FAT32"}  # not exFAT: firmware_stub/port/stm32n6/ffconf.h
 _UNCLEAR = frozenset({"fuseblk", "fuse", "9p", "drvfs"})  # something else behind it says what it is
 _SYSTEM = frozenset({"System Volume Information", "lost+found", "$RECYCLE.BIN"})  # and what begins with a dot
 _LOG = re.compile(r"BN\d{6}\.LOG")
@@ -150,11 +150,11 @@ def _check_filesystem(place: Place, folder: Path, progress: Progress) -> None:
     if place.fits:
         return
     if place.fits is None:
-        progress.warn(f"{folder}: the file system is unknown here; the firmware reads FAT32 and exFAT")
+        progress.warn(f"{folder}: the file system is unknown here; the firmware reads FAT32")
     elif place.mounted:
-        raise OutputRefused(f"is {place.filesystem}", where=folder, fix="format it as FAT32 or exFAT")
+        raise OutputRefused(f"is {place.filesystem}", where=folder, fix="format it as FAT32")
     else:
-        progress.warn(f"{folder} is on {place.filesystem}: copy it to a card with FAT32 or exFAT")
+        progress.warn(f"{folder} is on {place.filesystem}: copy it to a card with FAT32")
 
 
 def _check_room(card: Card, folder: Path, place: Place) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from birdnet_deploy.errors import BoardError
 from birdnet_deploy.support.hashes import sha256_bytes
@@ -50,6 +51,10 @@ class SignedImage:
     def kind_name(self) -> str:
         """``app``, ``fsbl``, or the number."""
         return next((name for name, number in KINDS.items() if number == self.kind), f"0x{self.kind:02X}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Gives the image for programs; its kind by name."""
+        return {**asdict(self), "path": str(self.path), "kind": self.kind_name}
 
 
 def read_signed_image(path: Path) -> SignedImage:

@@ -48,11 +48,12 @@ void app_run(void)
         console_serve();
     }
 #ifdef APP_AUDIO_MICROPHONE
-    (void)live_run();
+    const int ended = live_run();
 #else
+    const int ended = BN_OK;
     (void)runs_card(NULL);
 #endif
     cardlog_check();
     report_bye(runs_windows());
-    port_exit(PORT_EXIT_DONE);
+    port_exit(ended == BN_ESLOW ? PORT_EXIT_FAULT : PORT_EXIT_DONE); /* a watchdog restarts what did not end well */
 }

@@ -26,13 +26,22 @@ static int fail(int code, const char *reason)
     return code;
 }
 
-/* Fills runs_pcm() from sample `have` on, as the samples come. */
+enum { STANDSTILL_MS = 2000 }; /* many times what samples wait in a board's buffers */
+
+/* Fills runs_pcm() from sample `have` on, as the samples come. The watchdog sees nothing of a microphone that stands
+ * still, since this loop goes on: its end is told here. */
 static int listen(uint32_t have)
 {
+    uint32_t since = port_uptime_ms();
     while (have < APP_WINDOW) {
         const int count = port_microphone_read(runs_pcm() + have, APP_WINDOW - have);
         if (count < 0) {
             return fail(count, "the microphone gives no more");
+        }
+        if (count > 0) {
+            since = port_uptime_ms();
+        } else if (port_uptime_ms() - since > STANDSTILL_MS) {
+            return fail(BN_ESLOW, "the microphone stands still");
         }
         have += (uint32_t)count;
         console_between();

@@ -10,7 +10,8 @@
 
 #define LIVE_FILE "MICROPHONE"
 
-/* Listens until the microphone fails, which is an `err` record. Gives the negative BN_E* that ended it. */
+/* Listens until the microphone fails, which is an `err` record. Gives the negative BN_E* that ended it: BN_ESLOW where
+ * it stands still, which a restart may mend. */
 int live_run(void);
 /* The samples that were lost since boot. */
 uint32_t live_lost(void);

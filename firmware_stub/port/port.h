@@ -53,8 +53,8 @@ int port_storage_append(const char *name, const void *data, size_t length);
 int port_microphone_start(uint32_t sample_rate);
 /* microphone: up to `samples` samples that have come since the last call, without waiting. Their number, or BN_E*. */
 int port_microphone_read(int16_t *pcm, size_t samples);
-/* microphone: the samples since its start that were lost because they were not read in time. They lie before the next
- * one that is read. */
+/* microphone: the samples since its start that were lost, mostly because they were not read in time. They lie before the
+ * next one that is read: what waited in front of a gap is lost with it. */
 uint32_t port_microphone_lost(void);
 int port_microphone_stop(void); /* BN_OK, or BN_E* */
 

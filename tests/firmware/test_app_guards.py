@@ -145,3 +145,69 @@ def test_lost_samples_are_counted_and_no_window_has_a_gap(tmp_path: Path) -> Non
     for record, begin in zip(heard, begins, strict=True):
         assert signed(record["out"]) == expected_outputs(pcm[begin : begin + WINDOW])
     assert bye["windows"] == 5
+
+
+def test_a_microphone_that_stands_still_ends_the_run_instead_of_waiting_for_ever(tmp_path: Path) -> None:
+    (tmp_path / "still.c").write_text(
+        '#include "port.h"\nint __wrap_port_microphone_read(int16_t *pcm, size_t samples);\n'
+        "int __wrap_port_microphone_read(int16_t *pcm, size_t samples)\n"
+        "{\n    (void)pcm;\n    (void)samples;\n    return 0;\n}\n"
+    )
+    app = microphone_app(tmp_path, "-Wl,--wrap=port_microphone_read", str(tmp_path / "still.c"))
+    (tmp_path / "heard.wav").write_bytes(wav(sound(WINDOW)))
+    env = {**os.environ, "BN_CARD": str(tmp_path), "BN_MICROPHONE": str(tmp_path / "heard.wav")}
+    done = subprocess.run([app], env=env, capture_output=True, timeout=30, check=False)
+    assert done.returncode not in (0, 71)  # no good end; a board's watchdog restarts it
+    _, told, bye = read_records(done.stdout)
+    assert told == {"t": "err", "file": "MICROPHONE", "code": -8, "reason": "the microphone stands still"}
+    assert bye["windows"] == 0
+
+
+def test_a_gap_of_the_n6_microphone_lies_before_the_next_sample(tmp_path: Path) -> None:
+    """Samples count up; halves of 4 go into a ring of 16 and are taken now and then."""
+    (tmp_path / "main.c").write_text(SOUND_MAIN)
+    stub = firmware_dir()
+    command = ["gcc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", "-o", tmp_path / "a"]
+    sources = [tmp_path / "main.c", stub / "port/stm32n6/sound.c", stub / "core/ring.c"]
+    subprocess.run([*command, "-I", stub / "core", "-I", stub / "port/stm32n6", *sources], check=True)
+    subprocess.run([tmp_path / "a"], check=True, timeout=20)
+
+
+SOUND_MAIN = r"""
+#include "sound.h"
+#include <assert.h>
+static uint8_t bytes[32];
+static struct sound sound = {.ring = {.data = bytes, .size = sizeof bytes}};
+static int16_t next;
+static void half(void)
+{
+    const int16_t pcm[4] = {next, (int16_t)(next + 1), (int16_t)(next + 2), (int16_t)(next + 3)};
+    sound_put(&sound, pcm, 4);
+    next = (int16_t)(next + 4);
+}
+int main(void)
+{
+    int16_t got[16];
+    uint32_t expected = 0; /* the number of the next sample, losses counted */
+    uint32_t lost = 0;
+    unsigned seed = 1;
+    sound_begin(&sound);
+    for (int step = 0; step < 5000; step++) {
+        seed = seed * 1103515245u + 12345u;
+        if ((seed >> 16) % 50 == 0) {
+            sound_spoil(&sound);
+        }
+        for (unsigned n = (seed >> 20) % 4; n > 0; n--) {
+            half();
+        }
+        const size_t count = sound_take(&sound, got, (seed >> 24) % 13);
+        expected += sound_lost(&sound) - lost; /* what was lost lies before what was taken */
+        lost = sound_lost(&sound);
+        for (size_t i = 0; i < count; i++) {
+            assert(got[i] == (int16_t)expected++);
+        }
+    }
+    assert(lost > 100 && expected > lost + 1000 && expected <= 60000u);
+    return 0;
+}
+"""

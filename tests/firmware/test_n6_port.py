@@ -150,3 +150,10 @@ def test_code_lies_behind_the_header_of_its_slot(target: str) -> None:
     assert regions[board.memory.code].address % 1024 == 0  # where a table of vectors may begin
     assert overlapping([(name, slot.address, slot.bytes) for name, slot in slots.items()]) == []
     assert isinstance(board.memory, Placement) and board.memory.dma in regions
+
+
+def test_a_board_without_a_card_waits_for_its_host_for_ever(tmp_path: Path) -> None:
+    source = firmware_dir() / "port/stm32n6/port_stm32n6.c"
+    for target, number in zip(BOARDS, ("#3000", "#-1"), strict=True):
+        done = compile_port(tmp_path / target, target, APIS[0], "-S", "-o", "-", sources=[source])
+        assert number in done.stdout.split("port_listen_ms:")[1].split("bx\tlr")[0]

@@ -252,6 +252,24 @@ def test_every_flag_that_a_peer_does_not_know_is_refused(peers: dict[str, str]) 
         assert done.returncode != 0, name
 
 
+def test_plan_results_and_image_as_json(flash: Callable[..., str], project: Path, tmp_path: Path) -> None:
+    asked = ("--output-format", "json")
+    plan = json.loads(flash("--dry-run", "--probe", "0042", *asked))["dry_run"]
+    assert [step["part"] for step in plan if "part" in step] == ["weights", "fsbl", "app"]
+    assert next(step["unsigned_sha256"] for step in plan if step.get("part") == "app")
+    assert calls(tmp_path / "state") == []
+    done = json.loads(flash("--probe", "0042", *asked))["parts"]
+    assert [(part["part"], part["address"], part["outcome"]) for part in done] == [
+        ("weights", 0x70180000, "programmed"), ("fsbl", 0x70000000, "programmed"), ("app", 0x70100000, "programmed"),
+    ]  # fmt: skip
+    shown = [step["command"][1:] for step in plan if "command" in step]
+    asked_of = [call for call in calls(tmp_path / "state", "STM32_Programmer_CLI") if "-w" in call]
+    assert [command for command in shown if "-w" in command] == asked_of
+    image = json.loads(flash("--sign-only", *asked))
+    assert image["kind"] == "app" and image["entry"] == image["reset"] and image["problems"] == []
+    assert image == json.loads(succeed("flash", "--check-image", project / "build/firmware_sign.bin", *asked))
+
+
 def test_json_help_names_every_option() -> None:
     out = birdnet_deploy("flash", "--help").stdout
     for option in ("--only", "--fsbl", "--probe", "--sign-only", "--dry-run", "--check-image", "--allow-otp"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from birdnet_deploy.npu.rendered import read_rendered
-from tests.support.command import fail, succeed
+from birdnet_deploy.tflite.reader import read_model
+from tests.support.command import birdnet_deploy, fail, succeed
 from tests.support.once import made_once
 from tests.support.refusals import refused
 from tests.support.st_peers import calls, install
@@ -170,3 +172,42 @@ def test_a_project_for_the_npu_is_not_run_here(project: Path, tmp_path: Path) ->
     for options in ((), ("--target", "host")):
         error = fail(2, "run", project, "--audio", tmp_path / "recordings", *options)
         assert "NPU" in error and "flash" in error
+
+
+def stai_folder(folder: Path, bundle: Path, *, outputs: int) -> Path:
+    """What stedgeai leaves, as its header tells it: the bundle's network, with ``outputs`` outputs."""
+    model = read_model((bundle / "model.tflite").read_bytes())
+    tensors = [model.tensors[model.inputs[0]], model.tensors[model.outputs[0]]]
+    network_c(folder / "network.c")
+    (folder / "network_atonbuf.xSPI2.raw").write_bytes(b"weights")
+    (folder / "stai_network.h").write_text("".join(
+        f"#define STAI_NETWORK_{end}_1_FORMAT (STAI_FORMAT_S8)\n#define STAI_NETWORK_{end}_1_SIZE_BYTES ({size})\n"
+        for end, size in (("IN", math.prod(tensors[0].shape)), ("OUT", outputs))
+    ))  # fmt: skip
+    return folder
+
+
+def test_generating_again_keeps_what_was_built_supplied_and_written_by_the_user(
+    build: Build, project: Path, here: dict[str, str], small_bundle: Path, tmp_path: Path
+) -> None:
+    def again(*options: object) -> str:
+        done = birdnet_deploy("generate", small_bundle, "--target", "stm32n6570-dk", "-o", project, *options)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    build()
+    (project / "user").mkdir(exist_ok=True)
+    (project / "user/mine.c").write_text("/* mine */\n")
+    again("--threshold", 0.5)
+    assert (project / "user/mine.c").read_text() == "/* mine */\n" and (project / "build/npu/network.c").is_file()
+    build()
+    assert len(runs(tmp_path)) == 1  # the network is that of this model
+    again("--network-dir", stai_folder(tmp_path / "made", small_bundle, outputs=4))
+    again("--threshold", 0.25)
+    assert (project / "network/network_atonbuf.xSPI2.raw").read_bytes() == b"weights"
+    other = stai_folder(tmp_path / "other", small_bundle, outputs=9)
+    refused(
+        4, "generate", small_bundle, "--target", "stm32n6570-dk", "-o", project, "--network-dir", other,
+        naming=("output is 9", "model's is 4"), scratch=tmp_path,
+    )  # fmt: skip
+    assert (project / "network/network.c").is_file()

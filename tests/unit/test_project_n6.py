@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from birdnet_deploy.board.programmer import Commands
 from birdnet_deploy.bundle import open_bundle
 from birdnet_deploy.codegen.frontend_tables import frontend_files
 from birdnet_deploy.errors import CheckFailed, LabelsError, UsageError
@@ -28,6 +29,8 @@ from birdnet_deploy.project.layout import rendered_files
 from birdnet_deploy.project.npu_network import Ends, NpuNetwork
 from birdnet_deploy.project.placement import place_for_npu
 from birdnet_deploy.tflite.model import Quantization, Tensor, TfliteModel
+from tests.support.signed_images import app, signed
+from tests.support.st_peers import LOADER, calls, install
 from tests.support.tiny import CONFIG, INPUT_SCALE, LABELS, WINDOW, write_bundle
 
 BOARDS = ("stm32n6570-dk", "nucleo-n657x0-q")
@@ -91,6 +94,58 @@ def test_scripts_can_be_run_and_are_posix_shell(project: Path) -> None:
     for script in (project / "scripts").glob("*.sh"):
         assert script.stat().st_mode & stat.S_IXUSR
         subprocess.run(["sh", "-n", script], check=True, timeout=10)
+
+
+def programming(project: Path, tmp_path: Path, *parts: str, **environment: str) -> tuple[int, list[list[str]]]:
+    """Runs the rendered sign and flash scripts with scripted peers from another folder; gives status and calls."""
+    folder = tmp_path / "a project"
+    if not folder.is_dir():
+        shutil.copytree(project, folder)
+        (folder / "build").mkdir()
+        (folder / "build/firmware.bin").write_bytes(app())
+        (folder / "network").mkdir()
+        for name in ("network.c", "network_atonbuf.xSPI2.raw"):
+            (folder / "network" / name).write_bytes(b"weights")
+    path = install(tmp_path / "ST tools/bin")
+    state = tmp_path / "state"
+    shutil.rmtree(state, ignore_errors=True)
+    env = {
+        **os.environ,
+        "PATH": f"{path}{os.pathsep}{os.environ['PATH']}",
+        "ST_PEER_STATE": str(state),
+        "PROBE": "0042",
+    }
+    for script in ("sign.sh", "flash.sh"):
+        command = ["sh", folder / "scripts" / script, *(parts if script == "flash.sh" else ())]
+        done = subprocess.run(command, env={**env, **environment}, cwd=tmp_path, capture_output=True, check=False)
+        if done.returncode:
+            break
+    return done.returncode, calls(state, "STM32_Programmer_CLI")
+
+
+def test_peers_the_flash_script_asks_for_what_the_command_does(project: Path, tmp_path: Path) -> None:
+    folder, slots = tmp_path / "a project", read_board(BOARDS[0]).flash.slots
+    fsbl = tmp_path / "fsbl.bin"
+    fsbl.write_bytes(signed(app(3000, reset=0x34180401), kind=0x10))
+    status, asked = programming(project, tmp_path, "app", "fsbl", "weights", FSBL=str(fsbl))
+    files = {"weights": "build/network_data.bin", "fsbl": str(fsbl), "app": "build/firmware_sign.bin"}
+    commands = Commands("", str(tmp_path / "ST tools/bin/ExternalLoader" / LOADER), "0042")
+    wanted = [commands.write(Path(file), slots[part].address) for part, file in files.items()]
+    assert (status, asked) == (0, [words[1:] for words in (*wanted, commands.reset())])
+    assert (folder / "build/network_data.bin").read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize("fault", ["exit", "drop", "partial", "mismatch", "error", "silent"])
+def test_peers_the_flash_script_starts_nothing_that_is_not_verified(project: Path, tmp_path: Path, fault: str) -> None:
+    status, asked = programming(project, tmp_path, ST_PEER_FAULT=f"write-0x70100000:{fault}")
+    assert status == 2 and asked[-1][asked[-1].index("-w") + 2] == "0x70100000"
+    status, asked = programming(project, tmp_path, "app", "fsbl")  # the loader is missing
+    assert status == 2 and asked == []
+
+
+def test_peers_the_sign_script_refuses_an_image_that_never_starts(project: Path, tmp_path: Path) -> None:
+    assert programming(project, tmp_path, ST_PEER_FAULT="sign:misaligned") == (2, [])
+    assert not (tmp_path / "a project/build/firmware_sign.bin").exists()
 
 
 def test_json_and_xml_files_are_well_formed(project: Path) -> None:
@@ -177,6 +232,36 @@ def test_the_tolerance_of_the_npu_refuses_constant_outputs(tmp_path: Path) -> No
     assert golden_context(tmp_path / "golden.npz", 4, 3, "cpu")["golden"]["tolerance"] == 0
     for constant in range(-128, 128):
         assert np.abs(golden["output"].astype(int) - constant).max() > golden["tolerance"]
+
+
+HOSTILE = ('"; #error', "a\\\\", "??/", "*/ int x = 1; /*", "%s\\n", "Strigopß 鳥 \U0001f989", "{{ 7 * 7 }}")
+
+
+def test_hostile_labels_stay_text_in_the_drop_in_for_st(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "fw_bundle")
+    (bundle / "labels.txt").write_text("\n".join(HOSTILE) + "\n", encoding="utf-8")
+    folder = render(tmp_path / "fw")
+    (tmp_path / "main.c").write_text(
+        '#include <stdio.h>\n#include "ai_model_config.h"\nint main(void)\n{\n'
+        "    const char *labels[CTRL_X_CUBE_AI_MODE_CLASS_NUMBER] = CTRL_X_CUBE_AI_MODE_CLASS_LIST;\n"
+        "    for (unsigned i = 0; i < CTRL_X_CUBE_AI_MODE_CLASS_NUMBER; i++) {\n        puts(labels[i]);\n    }\n}\n"
+    )
+    for dialect in (("-std=c11", "-trigraphs"), ("-std=gnu11",)):
+        command = [
+            "gcc",
+            *dialect,
+            "-Wall",
+            "-Werror",
+            "-Wno-trigraphs",
+            "-I",
+            folder / "getting-started",
+            "main.c",
+            "-o",
+            "a",
+        ]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        done = subprocess.run([tmp_path / "a"], capture_output=True, check=True, timeout=10)
+        assert tuple(done.stdout.decode("utf-8").splitlines()) == HOSTILE
 
 
 # --- what stedgeai made elsewhere

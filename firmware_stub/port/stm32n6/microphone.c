@@ -1,5 +1,5 @@
 /* The IMP34DT05 at filter 0 of the MDF: bits of one edge, decimated to samples of 16 bits, by DMA into the two halves
- * of a buffer; each half goes to a ring, whole or not at all. Sources: RM0486, chapters MDF and GPDMA; ST's application
+ * of a buffer; each half goes to the application whole or not at all. Sources: RM0486, chapters MDF and GPDMA; ST's application
  * note AN5027 on PDM microphones.
  */
 #include "board.h"
@@ -11,7 +11,7 @@
 #include "chip.h"
 #include "interrupts.h"
 #include "port.h"
-#include "ring.h"
+#include "sound.h"
 
 enum {
     HALF_SAMPLES = 2048,
@@ -37,34 +37,26 @@ static DMA_HandleTypeDef dma = {.Instance = GPDMA1_Channel6};
 static MDF_HandleTypeDef mdf = {.Instance = MDF1_Filter0};
 static MDF_FilterConfigTypeDef filter;
 static uint8_t ring_bytes[RING_BYTES];
-static struct ring ring = {.data = ring_bytes, .size = RING_BYTES, .head = 0, .tail = 0};
-static volatile uint32_t lost;
+static struct sound sound = {.ring = {.data = ring_bytes, .size = RING_BYTES, .head = 0, .tail = 0}};
 static bool running;
-
-static void take_half(unsigned half)
-{
-    if (!ring_put(&ring, halves[half], sizeof halves[half])) {
-        lost += HALF_SAMPLES;
-    }
-}
 
 void HAL_MDF_AcqHalfCpltCallback(MDF_HandleTypeDef *handle)
 {
     (void)handle;
-    take_half(0);
+    sound_put(&sound, halves[0], HALF_SAMPLES);
 }
 
 void HAL_MDF_AcqCpltCallback(MDF_HandleTypeDef *handle)
 {
     (void)handle;
-    take_half(1);
+    sound_put(&sound, halves[1], HALF_SAMPLES);
 }
 
 /* The filter overran before the DMA took its sample, or its clock was gone: at least one sample is missing. */
 void HAL_MDF_ErrorCallback(MDF_HandleTypeDef *handle)
 {
     (void)handle;
-    lost++;
+    sound_spoil(&sound);
 }
 
 void microphone_dma_handler(void)
@@ -167,8 +159,7 @@ static bool start(const struct rate *rate)
     if (!clocks_start_audio() || !start_filter(rate) || !start_dma()) {
         return false;
     }
-    ring.tail = ring.head;
-    lost = 0;
+    sound_begin(&sound);
     HAL_NVIC_SetPriority(GPDMA1_Channel6_IRQn, INTERRUPT_SOUND, 0);
     HAL_NVIC_SetPriority(MDF1_FLT0_IRQn, INTERRUPT_SOUND, 0);
     HAL_NVIC_EnableIRQ(GPDMA1_Channel6_IRQn);
@@ -194,18 +185,13 @@ int port_microphone_start(uint32_t sample_rate)
 
 int port_microphone_read(int16_t *pcm, size_t samples)
 {
-    size_t count = 0;
-    uint8_t low;
-    uint8_t high;
-    while (count < samples && ring_used(&ring) >= sizeof *pcm && ring_get(&ring, &low) && ring_get(&ring, &high)) {
-        pcm[count++] = (int16_t)(uint16_t)(low | high << 8);
-    }
+    const size_t count = sound_take(&sound, pcm, samples);
     return count > 0 || running ? (int)count : BN_EIO;
 }
 
 uint32_t port_microphone_lost(void)
 {
-    return lost;
+    return sound_lost(&sound);
 }
 
 int port_microphone_stop(void)

@@ -19,7 +19,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
 
 from birdnet_deploy import errors
 from birdnet_deploy.errors import ModelError
@@ -28,6 +27,7 @@ from birdnet_deploy.evaluation.jobs import Job
 from birdnet_deploy.evaluation.records import Head, encode
 from birdnet_deploy.evaluation.results import CRASHED, TIMEOUT
 from birdnet_deploy.support import jsonfile
+from birdnet_deploy.support.closing import Closing
 from birdnet_deploy.support.hashes import sha256_file
 from birdnet_deploy.support.process import ChildResult, last_line, scratch_folder, worker_environment
 
@@ -93,7 +93,7 @@ class Worker:
 _ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
-class Pool:
+class Pool(Closing):
     """``workers`` processes that have loaded a job, for recordings below ``root``; they live until it is left.
 
     ``kernels`` says what computes each engine. ``timeout_s`` is the longest silence of a worker on a recording.
@@ -120,14 +120,6 @@ class Pool:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Pool:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def processes(self) -> list[int]:
@@ -241,12 +233,3 @@ class Pool:
             digest = "" if status == TIMEOUT else sha256_file(path)  # what hung may hang again
             head = Head(name, digest, status, detail, bytes=found.st_size, mtime_ns=found.st_mtime_ns)
         return encode(head)
-
-
-def run_tasks(job: Job, root: Path, names: Iterable[str], *, workers: int, timeout_s: float) -> Iterator[bytes]:
-    """Yields the record of each recording, in any order, computed by ``workers`` processes of this machine.
-
-    Raises: as ``Pool``.
-    """
-    with Pool(job, root, workers=workers, timeout_s=timeout_s) as pool:
-        yield from pool.run(names)

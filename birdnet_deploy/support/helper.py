@@ -17,11 +17,11 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, BinaryIO
 
 from birdnet_deploy import errors
 from birdnet_deploy.errors import DeployError
+from birdnet_deploy.support.closing import Closing
 from birdnet_deploy.support.process import child_environment, end_group
 
 _HEAD = struct.Struct("<cI")
@@ -34,7 +34,7 @@ Question = Mapping[str, Any]
 Answer = tuple[dict[str, Any], bytearray]
 
 
-class Helper:
+class Helper(Closing):
     """A child process that ``ask`` starts, and starts again after it has died.
 
     ``name`` is what the user reads ("the decoder"), ``failure`` the error that a crash becomes. One thread at a time
@@ -44,14 +44,6 @@ class Helper:
     def __init__(self, module: str, *, name: str, failure: type[DeployError], fix: str) -> None:
         self._module, self._name, self._failure, self._fix = module, name, failure, fix
         self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Helper:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends the child, at once where it is in the middle of something."""

@@ -54,6 +54,7 @@ def test_the_bundle_holds_what_is_documented(small_bundle: Path) -> None:
     golden = np.load(small_bundle / "golden.npz")
     assert {name: golden[name].dtype.name for name in golden} == {
         "pcm": "int16", "features": "float32", "input": "int8", "output": "int8",
+        "worst_pcm": "int16", "worst_features": "float32",
     }  # fmt: skip
     assert golden["output"].shape == (len(golden["pcm"]), len(LABELS))
     assert json.loads((small_bundle / "model_config.json").read_text())["output_activation"] == "softmax"
@@ -112,10 +113,24 @@ def _flip_a_weight(project: Path) -> None:
     path.write_text(f"{text[:at]}-127{text[at + 3 :]}")
 
 
+def _pass_the_golden_window(project: Path) -> None:
+    """Lets a firmware start that its own check at boot would refuse."""
+    path = project / "generated" / "app_config.h"
+    text = path.read_text()
+    assert "#define APP_GOLDEN_TOLERANCE 0\n" in text
+    path.write_text(text.replace("#define APP_GOLDEN_TOLERANCE 0\n", "#define APP_GOLDEN_TOLERANCE 255\n"))
+
+
 def test_one_flipped_weight_is_seen(small_project: Path, small_model: Path, tmp_path: Path) -> None:
     project = tmp_path / "fw"
     shutil.copytree(small_project, project)
     _flip_a_weight(project)
+    succeed("build", project)
+    done = birdnet_deploy("run", project, "--audio", small_model / "recordings")
+    assert "the golden window is off by" in done.stderr
+    assert done.returncode == 8
+
+    _pass_the_golden_window(project)
     succeed("build", project)
     done = birdnet_deploy("run", project, "--audio", small_model / "recordings")
     same, total = bit_exact(done.stdout)

@@ -14,6 +14,7 @@ import soxr
 from numpy.typing import NDArray
 
 from birdnet_deploy.audio.frontend import MAX_AMPLITUDE
+from birdnet_deploy.audio.walk import walk
 from birdnet_deploy.errors import AudioError, SampleError, UsageError
 
 Pcm = NDArray[np.int16]
@@ -38,8 +39,8 @@ def find_recordings(root: Path) -> list[Path]:
     """Gives the recordings below a folder, sorted by their POSIX path relative to it; or ``[root]`` for one
     file.
 
-    Known by their suffix (``SUFFIXES``, in any case). Hidden files and folders are left out. Links to folders
-    are followed, but no folder is entered twice, so a link that loops or repeats adds nothing.
+    Known by their suffix (``SUFFIXES``, in any case), found as ``walk`` finds them: a link that loops or repeats adds
+    nothing.
 
     Raises: UsageError (exit 2) where there is no such file or folder, or it may not be read.
     """
@@ -47,26 +48,10 @@ def find_recordings(root: Path) -> list[Path]:
         return [root]
     if not root.is_dir():
         raise UsageError("no such file or folder of recordings", where=root, fix="name a folder with recordings")
-    found = [path for path in _walk(root, {root.resolve()}) if path.suffix.lower() in SUFFIXES]
-    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
-
-
-def _walk(folder: Path, entered: set[Path]) -> Iterator[Path]:
-    try:
-        names = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
-    except OSError as error:
-        raise UsageError(f"cannot be read ({error.strerror})", where=folder, fix="allow reading it") from error
-    folders = []
-    for name in names:
-        path = folder / name
-        if path.is_file():
-            yield path
-        elif path.is_dir():
-            folders.append(path)
-    for path in sorted(folders, key=lambda path: path.is_symlink()):  # a real folder goes before a link to it
-        if path.resolve() not in entered:
-            entered.add(path.resolve())
-            yield from _walk(path, entered)
+    found = walk(root, SUFFIXES)
+    for folder, reason in found.unreadable:
+        raise UsageError(f"cannot be read ({reason})", where=root / folder, fix="allow reading it")
+    return [path for path in (root / name for name in found.names) if path.is_file()]
 
 
 def read_pcm16(path: Path, sample_rate: int) -> Pcm:

@@ -14,8 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from birdnet_deploy import errors
-from birdnet_deploy.errors import ModelError, ToolchainError, UsageError
+from birdnet_deploy.errors import ModelError, ToolchainError, UsageError, told_error
 from birdnet_deploy.evaluation.jobs import Job, differences
 from birdnet_deploy.support.closing import Closing
 
@@ -134,8 +133,7 @@ class DaskPool(Closing):
         from birdnet_deploy.evaluation.dask_worker import versions_here
 
         if answer.failure is not None:
-            told = answer.failure
-            raise getattr(errors, told["kind"])(told["what"], where=told["where"], fix=told["fix"])
+            raise told_error(answer.failure)
         lines = differences(versions_here(self._job), answer.versions)
         if lines:
             raise ToolchainError(

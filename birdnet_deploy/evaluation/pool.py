@@ -20,8 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from birdnet_deploy import errors
-from birdnet_deploy.errors import ModelError
+from birdnet_deploy.errors import ModelError, told_error
 from birdnet_deploy.evaluation import worker as protocol
 from birdnet_deploy.evaluation.jobs import Job
 from birdnet_deploy.evaluation.records import Head, encode
@@ -193,8 +192,7 @@ class Pool(Closing):
         elif kind == protocol.READY:
             one.ready, self.kernels = True, json.loads(payload)
         elif kind == protocol.FAILED:
-            told = json.loads(payload)
-            raise getattr(errors, told["kind"])(told["what"], where=told["where"], fix=told["fix"])
+            raise told_error(json.loads(payload))
         elif kind == b"":
             yield from self._lost(one, timed_out=False)
 

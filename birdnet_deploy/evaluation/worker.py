@@ -180,8 +180,7 @@ def main(job_file: Path) -> None:
     try:
         serve(job_from_json(told["job"]), Path(told["root"]), sys.stdin, teller)
     except DeployError as error:
-        failure = {"kind": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
-        teller.tell(FAILED, json.dumps(failure).encode())
+        teller.tell(FAILED, json.dumps(error.to_json()).encode())
 
 
 if __name__ == "__main__":

@@ -19,10 +19,9 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, BinaryIO
 
-from birdnet_deploy import errors
-from birdnet_deploy.errors import DeployError
+from birdnet_deploy.errors import DeployError, told_error
 from birdnet_deploy.support.closing import Closing
-from birdnet_deploy.support.process import child_environment, end_group
+from birdnet_deploy.support.process import ChildResult, child_environment, end_group
 
 _HEAD = struct.Struct("<cI")
 _BLOCK, _END = b"B", b"E"
@@ -99,7 +98,7 @@ class Helper(Closing):
             self._drop(process)
             raise
         if "kind" in told:
-            raise _as_error(told, where)
+            raise told_error({**told, "where": None}, where=where)  # the child knows it by another name
         return told, found
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -180,21 +179,7 @@ def _how(process: subprocess.Popen[bytes]) -> str:
         process.wait(_POLL_S)
     end_group(process)
     status = process.returncode
-    if status >= 0:
-        return f"exit {status}"
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"signal {-status}"
-
-
-def _as_error(told: Mapping[str, Any], where: object) -> DeployError:
-    """Gives the error that a child told; only those of ``errors.py`` are made."""
-    kind = getattr(errors, str(told["kind"]), None)
-    if not (isinstance(kind, type) and issubclass(kind, DeployError)):
-        return errors.InternalError(f"a helper tells of {told['kind']!r}", where=where, fix="report this")
-    more = {"seconds": float(told["seconds"])} if kind is errors.SampleError else {}
-    return kind(str(told["what"]), where=where, fix=told.get("fix"), **more)
+    return ChildResult(status).signal_name or f"exit {status}"
 
 
 def serve(work: Callable[[Question, bytes], tuple[Mapping[str, Any], Iterable[bytes]]], *, memory_bytes: int) -> None:
@@ -223,8 +208,7 @@ def _answer(
         for block in blocks:
             _write(answers, _BLOCK, block)
     except DeployError as error:
-        seconds = getattr(error, "seconds", 0.0)
-        told = {"kind": type(error).__name__, "what": error.what, "fix": error.fix, "seconds": seconds}
+        told = error.to_json()
     except MemoryError:
         told = {"kind": question["failure"], "what": "takes more memory than a file of its kind needs", "fix": None}
     _write(answers, _END, json.dumps(told).encode())

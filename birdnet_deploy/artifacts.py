@@ -19,6 +19,7 @@ PROJECT_FILE = "project.json"
 GENERATE_LOCK = "generate.lock"
 BUILD_LOCK = "build.lock"  # in a project's build folder
 BUNDLE_FOLDER = "bundle"  # of a project: the copy of what it was made of
+NETWORK_FOLDER = "network"  # of a project for an NPU: what stedgeai made of the model elsewhere
 NPU_MODEL_FILE = "model_npu.tflite"
 PROLOGUE_FILE = "prologue.npz"
 MEMORY_PLAN_FILE = "memory_plan.json"

@@ -184,8 +184,8 @@ def _predictions(session: SessionResult, card: Card) -> tuple[Prediction, ...]:
 def _failure(
     session: SessionResult, comparison: Comparison, stages: StageComparison | None = None
 ) -> DeployError | None:
-    if any(error.is_golden for error in session.errors):
-        return golden_failure()
+    if session.golden_missed:
+        return golden_failure(session.golden_missed)
     problems = [*session.problems, *(f"the board says: {error.text}" for error in session.errors)]
     for what, windows in (("never came", comparison.missing), ("came unasked", comparison.unexpected)):
         if windows:

@@ -35,6 +35,22 @@ class DeployError(Exception):
             text = f"{text} -> {self.fix}"
         return printable(text)
 
+    def to_json(self) -> dict[str, Any]:
+        """Gives what ``told_error`` makes the same error of, in another process."""
+        return {"kind": type(self).__name__, "what": self.what, "where": self.where, "fix": self.fix}
+
+
+def told_error(told: Mapping[str, Any], *, where: object = None) -> DeployError:
+    """Gives the error that another process told of by ``to_json``: of a class of this module, whatever it says.
+
+    ``where`` is named where ``told`` names nothing.
+    """
+    kind = globals().get(str(told["kind"]))
+    if not (isinstance(kind, type) and issubclass(kind, DeployError)):
+        return InternalError(f"a helper tells of {told['kind']!r}", where=where, fix="report this")
+    more = {"seconds": float(told["seconds"])} if kind is SampleError else {}
+    return kind(str(told["what"]), where=told.get("where") or where, fix=told.get("fix"), **more)
+
 
 class InternalError(DeployError):
     """A mistake of this project's own, such as a template variable that nobody gave."""
@@ -82,6 +98,10 @@ class SampleError(AudioError):
     def __init__(self, what: str, *, seconds: float, where: object = None, fix: str | None = None) -> None:
         self.seconds = seconds
         super().__init__(what, where=where, fix=fix)
+
+    def to_json(self) -> dict[str, Any]:
+        """Gives it with its place in the recording."""
+        return {**super().to_json(), "seconds": self.seconds}
 
 
 class CheckFailed(DeployError):

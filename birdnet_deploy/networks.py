@@ -1,19 +1,54 @@
-"""What joins a bundle's network to a project: generated C, or for the NPU what ``stedgeai`` makes of it."""
+"""What joins a bundle to a project: generated C of network, prologue and frontend, or what ``stedgeai`` made."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from birdnet_deploy.artifacts import Bundle
+from birdnet_deploy.artifacts import NETWORK_FOLDER, Bundle
 from birdnet_deploy.errors import CheckFailed, UsageError
 from birdnet_deploy.npu.data import read_target
 from birdnet_deploy.project.generate import NOTHING_ADDED, Added
-from birdnet_deploy.project.npu_files import NETWORK_FOLDER
-from birdnet_deploy.project.parts import Network
+from birdnet_deploy.project.parts import Prologue
 from birdnet_deploy.support.progress import Progress
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a project is rendered of, beside the bundle itself; ``memory_plan`` is None for the NPU."""
+
+    network: Any
+    frontend_files: Mapping[str, str]
+    prologue: Prologue | None
+    memory_plan: Mapping[str, Any] | None
+
+    @property
+    def prologue_bytes(self) -> int:
+        """What the prologue's tensors take, 0 without one."""
+        return self.prologue.arena_bytes if self.prologue else 0
+
+
+def parts_of(bundle: Bundle, target: str) -> Parts:
+    """Gives what ``project.generate`` takes of codegen: C of network, frontend and prologue.
+
+    Raises: as ``network_of``.
+    """
+    from birdnet_deploy.codegen.frontend_tables import frontend_files
+    from birdnet_deploy.codegen.prologue import generate_prologue
+    from birdnet_deploy.prologue.file import read_prologue
+    from birdnet_deploy.tflite.interpreter import input_port
+    from birdnet_deploy.tflite.reader import read_model
+
+    network, plan = network_of(bundle, target)
+    taken, prologue = network.input_quantization, None
+    quantization = input_port(read_model(bundle.model)).quantization
+    frontend = frontend_files(bundle.config, quantization.scale, quantization.zero_point)
+    if bundle.prologue is not None:
+        prologue = generate_prologue(read_prologue(bundle.prologue), taken.scale, taken.zero_point)
+    return Parts(network, frontend, prologue, plan)
 
 
 def network_of(bundle: Bundle, target: str) -> tuple[Any, Mapping[str, Any] | None]:
@@ -25,7 +60,7 @@ def network_of(bundle: Bundle, target: str) -> tuple[Any, Mapping[str, Any] | No
     from birdnet_deploy.tflite.reader import read_model
 
     model = read_model(strip_float_ends(bundle.network))
-    if _is_npu(target):
+    if read_target(target).is_npu:
         from birdnet_deploy.project.npu_network import npu_network
         from birdnet_deploy.tflite.macs import count_macs
 
@@ -46,7 +81,7 @@ def added_of(
 
     Raises: UsageError (exit 2) for another board, or files that are not there; CheckFailed (exit 4) for another model.
     """
-    if not _is_npu(target):
+    if not read_target(target).is_npu:
         if network_dir is not None or ioc is not None:
             option = "--network-dir" if network_dir is not None else "--ioc"
             raise UsageError(f"{option} is for boards with an NPU", where=target, fix="name one with --target")
@@ -92,10 +127,3 @@ def _check_room(network_dir: Path, target: str, prologue_bytes: int) -> None:
             f"the network takes {overlap:,} bytes of {taken.name} where the prologue's {taken.bytes:,} lie",
             where=network_dir, fix="compile it with the profiles in neuralart/ of the generated project",
         )  # fmt: skip
-
-
-def _is_npu(target: str) -> bool:
-    return read_target(target).processor == "npu"
-
-
-__all__ = ["Network", "added_of", "network_of"]

@@ -13,10 +13,11 @@ from birdnet_deploy import __version__
 from birdnet_deploy.artifacts import BuiltFirmware, Project
 from birdnet_deploy.errors import ToolchainError
 from birdnet_deploy.flashing.parts import APP_FILE, SIGNED_FILE, WEIGHTS_FILE, check_weights_address, slots_of
-from birdnet_deploy.npu.data import read_target
+from birdnet_deploy.npu.network_folder import SOURCE, WEIGHTS
 from birdnet_deploy.npu.runtime_versions import wanted_ll_aton
 from birdnet_deploy.npu.stedgeai import StedgeaiRun, is_stedgeai_output, read_stedgeai
 from birdnet_deploy.npu.targets import Board, read_board
+from birdnet_deploy.npu.vendor_layouts import CARD_TREE
 from birdnet_deploy.settings import Settings
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.hashes import sha256_file
@@ -24,16 +25,8 @@ from birdnet_deploy.support.progress import Progress
 from birdnet_deploy.toolchain.build import ELF_NAME, build_project
 from birdnet_deploy.toolchain.catalogue import commands
 from birdnet_deploy.toolchain.find import Tool, find_tools
-from birdnet_deploy.toolchain.stedgeai import (
-    STEDGEAI,
-    WEIGHTS,
-    compile_network,
-    made_by,
-    needs_stedgeai,
-    network_folder,
-)
+from birdnet_deploy.toolchain.stedgeai import STEDGEAI, compile_network, made_by, needs_stedgeai, network_folder
 from birdnet_deploy.toolchain.vendor import (
-    CARD_TREE,
     Tree,
     check_network_version,
     find_trees,
@@ -51,11 +44,6 @@ class NpuFirmware(BuiltFirmware):
     """The firmware and what the NPU's compiler made of the network, None where its files tell nothing."""
 
     network: StedgeaiRun | None
-
-
-def is_npu(target: str) -> bool:
-    """Says whether the NPU computes the network of a target."""
-    return read_target(target).processor == "npu"
 
 
 def needed_trees(board: Board) -> tuple[str, ...]:
@@ -78,7 +66,7 @@ def build_npu(project: Project, settings: Settings, progress: Progress) -> NpuFi
             compile_network(project, tools[STEDGEAI], progress)
         folder = network_folder(project.path)
         assert folder is not None
-        check_network_version(folder / "network.c", trees[_CORE])
+        check_network_version(folder / SOURCE, trees[_CORE])
         check_weights_address(project, slots_of(board)["weights"])
         variables = {
             **make_variables(_without_spaces(project, trees)),
@@ -164,7 +152,7 @@ def _record(
         "trees": {name: tree.versions for name, tree in trees.items()},
         "network": {
             "stedgeai": made_by(folder),
-            "ll_aton": wanted_ll_aton(folder / "network.c"),
+            "ll_aton": wanted_ll_aton(folder / SOURCE),
             "files": {path.name: sha256_file(path) for path in sorted(folder.glob("*.[chr]*")) if path.is_file()},
         },
         "elf": built.sha256,

@@ -1,6 +1,10 @@
 """The stages in the order of the data. Read this first: each function is one command of the command line.
 
-convert -> validate -> generate -> build -> run
+convert -> validate -> generate -> build -> run, and ``evaluate``; ``deploy`` is the whole way.
+
+The others begin in a module of their own: ``flash`` in ``flashing.run``, ``monitor`` in ``monitoring``,
+``board-test`` in ``boardtest.run``, ``compare`` in ``boardtest.judge``, ``report`` in ``showing.write``, ``doctor`` in
+``toolchain.doctor``.
 """
 
 from __future__ import annotations
@@ -121,16 +125,11 @@ def generate(
     Raises: UsageError (2), ModelError (3), CheckFailed where the bundle differs from its lock or ``network_dir`` is
     of another model (4), OutputRefused (5).
     """
-    from birdnet_deploy.codegen.frontend_tables import frontend_files
-    from birdnet_deploy.codegen.prologue import generate_prologue
     from birdnet_deploy.imported import open_or_import
-    from birdnet_deploy.networks import added_of, network_of
+    from birdnet_deploy.networks import added_of, parts_of
     from birdnet_deploy.project.choices import Choices
     from birdnet_deploy.project.generate import generate_project
     from birdnet_deploy.project.open import open_project
-    from birdnet_deploy.prologue.file import read_prologue
-    from birdnet_deploy.tflite.interpreter import input_port
-    from birdnet_deploy.tflite.reader import read_model
 
     progress = progress or Silent()
     settings = find_settings()
@@ -141,20 +140,14 @@ def generate(
     with open_or_import(path, with_settings(hints or ModelHints(), path, settings), progress) as opened:
         bundle.check_lock(opened)
         progress.step("generating C")
-        network, plan = network_of(opened, name)
-        taken, prologue = network.input_quantization, None
-        quantization = input_port(read_model(opened.model)).quantization
-        frontend = frontend_files(opened.config, quantization.scale, quantization.zero_point)
-        if opened.prologue is not None:
-            prologue = generate_prologue(read_prologue(opened.prologue), taken.scale, taken.zero_point)
+        parts = parts_of(opened, name)
         output = output or settings.project or project_name(path, name)
-        arena_bytes = prologue.arena_bytes if prologue else 0
-        added = added_of(opened, name, network_dir, ioc, arena_bytes, output, progress)
+        added = added_of(opened, name, network_dir, ioc, parts.prologue_bytes, output, progress)
         choices = choices or Choices()
         with published(output, kind="project", force=force, keep=NOT_RENDERED) as staging:
             generate_project(
-                opened, name, network, frontend, staging,
-                prologue=prologue, choices=choices, memory_plan=plan, added=added,
+                opened, name, parts.network, parts.frontend_files, staging, prologue=parts.prologue, choices=choices,
+                memory_plan=parts.memory_plan, added=added,
             )  # fmt: skip
             write_generate_lock(staging, opened, name, choices.to_json())
             if is_locked:
@@ -172,7 +165,8 @@ def build(
     Raises: UsageError (2), CheckFailed where the project's bundle differs from its lock, or with ``is_locked`` anything
     from the locks (4), ToolchainError and BuildError (6).
     """
-    from birdnet_deploy.npu_build import build_npu, find_builders, is_npu
+    from birdnet_deploy.npu.data import read_target
+    from birdnet_deploy.npu_build import build_npu, find_builders
     from birdnet_deploy.project.open import open_project
     from birdnet_deploy.toolchain.build import BUILDERS, build_project
     from birdnet_deploy.toolchain.find import find_tools
@@ -181,7 +175,8 @@ def build(
     path = find_project(project_path, settings)
     project = open_project(path)
     bundle.check_lock(project.bundle)
-    if is_npu(project.target):
+    on_npu = read_target(project.target).is_npu
+    if on_npu:
         find_builders(project, settings)  # all that is missing, at once
     compilers = {name: tool.version for name, tool in find_tools(BUILDERS, settings.tools).items()}
     held = locked.held_build(project)
@@ -189,7 +184,7 @@ def build(
         locked.check_locked(path, settings, compilers=compilers)
     told = progress or Silent()
     firmware: BuiltFirmware
-    if is_npu(project.target):
+    if on_npu:
         firmware = build_npu(project, settings, told)
     else:
         firmware = build_project(project, tools=settings.tools, progress=told)

@@ -38,8 +38,8 @@ def find_project(path: Path | None, settings: Settings) -> Path:
 
 def refuse_npu(target: str, where: object) -> None:
     """Refuses to run what only a board can: no emulator here has the NPU."""
-    from birdnet_deploy.npu_build import is_npu
+    from birdnet_deploy.npu.data import read_target
 
-    if is_npu(target):
+    if read_target(target).is_npu:
         fix = "birdnet-deploy flash it, then board-test; or generate --target qemu-an547 to run it here"
         raise UsageError(f"{target} has an NPU, which nothing here emulates", where=where, fix=fix)

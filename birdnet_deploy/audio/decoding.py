@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import LifoQueue
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from birdnet_deploy.errors import AudioError, OutputRefused
+from birdnet_deploy.support.closing import Closing
 from birdnet_deploy.support.helper import Helper, serve
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Sound:
     pcm: NDArray[np.int16] | None
 
 
-class Decoders:
+class Decoders(Closing):
     """Some children that decode; the methods may be called by as many threads as there are children."""
 
     def __init__(self, count: int = 1) -> None:
@@ -49,14 +49,6 @@ class Decoders:
         self._free: LifoQueue[Helper] = LifoQueue()
         for helper in self._all:
             self._free.put(helper)
-
-    def __enter__(self) -> Decoders:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends the children."""

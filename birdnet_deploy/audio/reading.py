@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ import soxr
 from numpy.typing import NDArray
 
 from birdnet_deploy.audio.frontend import MAX_AMPLITUDE
+from birdnet_deploy.audio.walk import walk
 from birdnet_deploy.errors import AudioError, SampleError, UsageError
 
+Pcm = NDArray[np.int16]
 SUFFIXES = frozenset({".wav", ".wave", ".w64", ".rf64", ".flac", ".mp3", ".ogg", ".oga", ".opus", ".aif", ".aiff"})
 
 _BLOCK_FRAMES = 65536
@@ -22,6 +25,7 @@ _BLOCK_FRAMES = 65536
 # one.
 _MP3_BLOCK_FRAMES = 2**25
 _MIN_RATE, _MAX_RATE = 1000, 1_000_000
+_UNDECODABLE = (soundfile.SoundFileError, RuntimeError, OSError)
 _FIX = "mend, convert or remove the file"
 # A WAV written to a pipe carries a size near 2^31 or 2^32 instead of its own; that is no sign of a cut file.
 _PLACEHOLDER_SIZE = 0x7FFF_0000
@@ -35,8 +39,8 @@ def find_recordings(root: Path) -> list[Path]:
     """Gives the recordings below a folder, sorted by their POSIX path relative to it; or ``[root]`` for one
     file.
 
-    Known by their suffix (``SUFFIXES``, in any case). Hidden files and folders are left out. Links to folders
-    are followed, but no folder is entered twice, so a link that loops or repeats adds nothing.
+    Known by their suffix (``SUFFIXES``, in any case), found as ``walk`` finds them: a link that loops or repeats adds
+    nothing.
 
     Raises: UsageError (exit 2) where there is no such file or folder, or it may not be read.
     """
@@ -44,29 +48,13 @@ def find_recordings(root: Path) -> list[Path]:
         return [root]
     if not root.is_dir():
         raise UsageError("no such file or folder of recordings", where=root, fix="name a folder with recordings")
-    found = [path for path in _walk(root, {root.resolve()}) if path.suffix.lower() in SUFFIXES]
-    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+    found = walk(root, SUFFIXES)
+    for folder, reason in found.unreadable:
+        raise UsageError(f"cannot be read ({reason})", where=root / folder, fix="allow reading it")
+    return [path for path in (root / name for name in found.names) if path.is_file()]
 
 
-def _walk(folder: Path, entered: set[Path]) -> Iterator[Path]:
-    try:
-        names = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith("."))
-    except OSError as error:
-        raise UsageError(f"cannot be read ({error.strerror})", where=folder, fix="allow reading it") from error
-    folders = []
-    for name in names:
-        path = folder / name
-        if path.is_file():
-            yield path
-        elif path.is_dir():
-            folders.append(path)
-    for path in sorted(folders, key=lambda path: path.is_symlink()):  # a real folder goes before a link to it
-        if path.resolve() not in entered:
-            entered.add(path.resolve())
-            yield from _walk(path, entered)
-
-
-def read_pcm16(path: Path, sample_rate: int) -> NDArray[np.int16]:
+def read_pcm16(path: Path, sample_rate: int) -> Pcm:
     """Gives a recording as mono int16 at ``sample_rate`` (Hz).
 
     Mean of the channels, soxr HQ where the rates differ, ``clip(rint(32768 * x))``. A mono PCM16 file at the
@@ -78,24 +66,60 @@ def read_pcm16(path: Path, sample_rate: int) -> NDArray[np.int16]:
     return np.concatenate(list(pcm16_blocks(path, sample_rate)))
 
 
-def pcm16_blocks(path: Path, sample_rate: int) -> Iterator[NDArray[np.int16]]:
+def pcm16_blocks(path: Path, sample_rate: int) -> Iterator[Pcm]:
     """Yields what ``read_pcm16`` gives in blocks, so that memory holds one of them; at least one, and some samples.
 
     Raises: as ``read_pcm16``, maybe after some blocks.
     """
     held = 0
-    try:
-        name = os.fspath(path) if os.name == "nt" else os.fsencode(path)  # POSIX names need not be UTF-8
-        with soundfile.SoundFile(name) as file:
-            _check_header(file, path)
-            for block in _at_rate(file, sample_rate, path):
-                held += len(block)
-                yield _to_pcm16(block)
-    except (soundfile.SoundFileError, RuntimeError, OSError) as error:
-        reason = "no such file" if not path.exists() else "it is empty" if _is_empty(path) else _reason(error)
-        raise AudioError(f"cannot be decoded ({reason})", where=path, fix=_FIX) from error
+    with open_recording(path, sample_rate) as recording:
+        for block in recording:
+            held += len(block)
+            yield block
     if not held:
         raise AudioError("holds no samples", where=path, fix=_FIX)
+
+
+class Recording:
+    """A recording that is open: its own ``sample_rate`` (Hz) and ``channels``, and its samples in blocks."""
+
+    def __init__(self, file: soundfile.SoundFile, path: Path, sample_rate: int) -> None:
+        self.sample_rate = int(file.samplerate)
+        self.channels = int(file.channels)
+        self._blocks = _at_rate(file, sample_rate, path)
+        self._path = path
+
+    def __iter__(self) -> Iterator[Pcm]:
+        """Yields mono int16 at the rate asked for, block by block; the samples that ``read_pcm16`` gives, maybe none.
+
+        Raises: AudioError, SampleError (exit 3) as ``read_pcm16``, at the block where it shows.
+        """
+        try:
+            for block in self._blocks:
+                yield _to_pcm16(block)
+        except _UNDECODABLE as error:
+            raise _undecodable(self._path, error) from error
+
+
+@contextmanager
+def open_recording(path: Path, sample_rate: int) -> Iterator[Recording]:
+    """Gives a recording that yields mono int16 at ``sample_rate`` (Hz), open while the body runs.
+
+    Raises: AudioError (exit 3) as ``read_pcm16``; a recording without samples is none of its errors.
+    """
+    name = os.fspath(path) if os.name == "nt" else os.fsencode(path)  # POSIX names need not be UTF-8
+    try:
+        file = soundfile.SoundFile(name)
+    except _UNDECODABLE as error:
+        raise _undecodable(path, error) from error
+    with file:
+        _check_header(file, path)
+        yield Recording(file, path, sample_rate)
+
+
+def _undecodable(path: Path, error: Exception) -> AudioError:
+    reason = "no such file" if not path.exists() else "it is empty" if _is_empty(path) else _reason(error)
+    return AudioError(f"cannot be decoded ({reason})", where=path, fix=_FIX)
 
 
 def _is_empty(path: Path) -> bool:
@@ -155,6 +179,6 @@ def _check_samples(block: NDArray[np.float32], position: int, rate: int, path: P
     raise SampleError(f"holds {value:g} at {seconds:.3f} s, which is no sound", seconds=seconds, where=path, fix=_FIX)
 
 
-def _to_pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+def _to_pcm16(samples: NDArray[np.float32]) -> Pcm:
     steps: NDArray[np.float32] = np.clip(np.rint(samples * np.float32(32768)), -32768, 32767)
     return steps.astype(np.int16)

@@ -26,9 +26,7 @@ def window_starts(samples: int, window: int, hop: int | None = None) -> list[int
     more is right-aligned to it. A recording shorter than a window has one window at 0 (``window_at`` pads
     it); an empty one has none.
     """
-    step = max(1, window // 2) if hop is None else hop
-    if window < 1 or step < 1:
-        raise ValueError(f"window {window} and hop {step} must be at least 1 sample")
+    step = _step(window, hop)
     if samples <= window:
         return [0] if samples > 0 else []
     starts = list(range(0, samples - window + 1, step))
@@ -38,26 +36,33 @@ def window_starts(samples: int, window: int, hop: int | None = None) -> list[int
 
 
 def windows_of_blocks(
-    blocks: Iterable[NDArray[np.int16]], window: int
+    blocks: Iterable[NDArray[np.int16]], window: int, hop: int | None = None
 ) -> Iterator[tuple[int, NDArray[np.int16]]]:  # fmt: skip
-    """Yields start and samples of each window of a recording that comes in blocks, at half-window hop.
+    """Yields start and samples of each window of a recording that comes in blocks.
 
     They are those of ``window_starts``; a recording shorter than a window has one that is as short. Memory holds a
-    window and a block.
+    window and a block, which the samples are views of.
     """
-    hop, held, at, upcoming = max(1, window // 2), np.empty(0, dtype=np.int16), 0, 0
+    step, held, at, upcoming = _step(window, hop), np.empty(0, dtype=np.int16), 0, 0
     for block in blocks:
         held = np.concatenate([held, block])
         while upcoming + window <= at + len(held):
             yield upcoming, held[upcoming - at : upcoming - at + window]
-            upcoming += hop
+            upcoming += step
         kept = max(0, min(upcoming - at, len(held) - window))  # the last window is aligned to the end
         held, at = held[kept:], at + kept
     total = at + len(held)
     if 0 < total < window:
         yield 0, held
-    elif total and upcoming - hop + window < total:
+    elif total and upcoming - step + window < total:
         yield total - window, held[-window:]
+
+
+def _step(window: int, hop: int | None) -> int:
+    step = max(1, window // 2) if hop is None else hop
+    if window < 1 or step < 1:
+        raise ValueError(f"window {window} and hop {step} must be at least 1 sample")
+    return step
 
 
 def energy(samples: NDArray[np.int16]) -> float:

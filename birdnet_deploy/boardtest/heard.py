@@ -31,7 +31,7 @@ class Heard:
     stages: list[Stage] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    golden_missed: bool = False
+    golden_missed: str | None = None
     counts: Counter[str] = field(default_factory=Counter)
     fw: str | None = None
     kept: int = 0
@@ -70,7 +70,8 @@ class Heard:
         """Takes what the board says that it could not do."""
         for error in errors:
             self.errors.append(error.text)
-            self.golden_missed |= error.is_golden
+            if error.is_golden:
+                self.golden_missed = error.text
 
     def all(self) -> list[Prediction]:
         """Gives every answer, to be compared."""

@@ -91,7 +91,7 @@ class BoardTestResult:
     def failure(self) -> DeployError | None:
         """The error to end with: 8 where something is missing, 4 where it differs; None where all is well."""
         if self.heard.golden_missed:
-            return golden_failure()
+            return golden_failure(self.heard.golden_missed)
         return None if self.verdict is None else failure_of(self.verdict, self.problems, _AGAIN)
 
 

@@ -41,12 +41,14 @@ def command(
     from birdnet_deploy.errors import ToolchainError
     from birdnet_deploy.npu.data import read_target
     from birdnet_deploy.npu.targets import read_board
+    from birdnet_deploy.pipeline import DEFAULT_TARGET
+    from birdnet_deploy.project.open import target_of
     from birdnet_deploy.settings import find_settings
-    from birdnet_deploy.toolchain.doctor import diagnose, target_of
+    from birdnet_deploy.toolchain.doctor import diagnose
     from birdnet_deploy.toolchain.stedgeai import network_folder
 
     settings = find_settings()
-    name = target or (target_of(project) if project else None) or settings.target or "qemu-an547"
+    name = target or (target_of(project) if project else None) or settings.target or DEFAULT_TARGET
     has_network = project is not None and network_folder(project) is not None
     diagnosis = diagnose(
         name, read_target(name).processor, settings, has_network=has_network, has_card="sd" in read_board(name).features

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from birdnet_deploy.evaluation.intervals import Array, Bootstrap, bounds, estimate, ratios
 from birdnet_deploy.evaluation.spool import Spool
 from birdnet_deploy.support.alike import CONFIDENCE_EDGES, CONFIDENT, confidence_bins, cosines, rounded
+from birdnet_deploy.support.closing import Closing
 
 _BINS = len(CONFIDENCE_EDGES) + 1
 _WINDOWS, _AGREED, _CONFIDENT, _CONFIDENT_AGREED, _COSINE, _EQUAL = range(6)
@@ -19,7 +20,7 @@ _SUMS = 6 + 2 * _BINS  # behind these: the windows of each bin, and those that a
 _WINDOWS_AT_ONCE = 4096
 
 
-class Agreement:
+class Agreement(Closing):
     """Sums over the windows of each recording, for every pair of engines; memory does not grow with recordings.
 
     The first engine of a pair is the measure: a window is confident where its best score is above 0.25, and its bin is
@@ -34,11 +35,9 @@ class Agreement:
         self._steps: list[int | None] = [None] * len(self._pairs)
         self._held: list[tuple[NDArray[Any], list[NDArray[np.int8] | None]]] = []
 
-    def __enter__(self) -> Agreement:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._sums.__exit__(None, None, None)
+    def close(self) -> None:
+        """Lets go of the sums."""
+        self._sums.close()
 
     def add(self, scores: NDArray[np.float32], outputs: list[NDArray[np.int8] | None]) -> None:
         """Takes the windows of one recording: scores ``[engines, windows, classes]``, int8 outputs where there are."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from birdnet_deploy.audio.reading import SUFFIXES
+from birdnet_deploy.audio.walk import walk
 from birdnet_deploy.errors import UsageError
 from birdnet_deploy.evaluation.label_files import FILE_HEADINGS, LABEL_HEADINGS
 
@@ -75,69 +76,10 @@ def _of_file(path: Path) -> Archive:
 
 
 def _of_folder(root: Path) -> Archive:
-    walk = _Walk(root)
-    walk.enter([""])
-    while walk.links:  # behind the real folders, so that a link never hides a folder's own name
-        walk.links.sort()
-        link = walk.links.pop(0)
-        if walk.is_new(link):
-            walk.enter([link])
-        else:
-            walk.unentered.append(f"{link} leads to a folder that is walked already")
-    return Archive(root, sorted(walk.names), unentered=tuple(sorted(walk.unentered)))
-
-
-class _Walk:
-    """What a walk has found so far."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._entered = {_identity(root)}
-        self.names: list[str] = []
-        self.links: list[str] = []
-        self.unentered: list[str] = []
-
-    def is_new(self, folder: str) -> bool:
-        """Says whether a folder was not entered yet; from now on it counts as entered."""
-        identity = _identity(self._root / folder)
-        if identity in self._entered:
-            return False
-        self._entered.add(identity)
-        return True
-
-    def enter(self, folders: list[str]) -> None:
-        """Takes what is in ``folders`` and below; links to folders are put aside."""
-        while folders:
-            folder = folders.pop()
-            try:
-                found = [entry for entry in os.scandir(self._root / folder) if not entry.name.startswith(".")]
-            except OSError as error:
-                self.unentered.append(f"{folder or '.'} cannot be read ({error.strerror})")
-                continue
-            prefix = f"{folder}/" if folder else ""
-            inner = [entry for entry in found if _is_dir(entry)]
-            self._take(prefix, sorted({entry.name for entry in found} - {entry.name for entry in inner}))
-            self.links.extend(prefix + entry.name for entry in inner if entry.is_symlink())
-            real = [prefix + entry.name for entry in inner if not entry.is_symlink()]
-            folders.extend(name for name in sorted(real, reverse=True) if self.is_new(name))
-
-    def _take(self, prefix: str, files: list[str]) -> None:
-        self.names.extend(prefix + name for name in files if PurePosixPath(name).suffix.lower() in SUFFIXES)
-
-
-def _is_dir(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False
-
-
-def _identity(folder: Path) -> object:
-    try:
-        told = folder.stat()
-    except OSError:  # it is gone again, which entering it will tell
-        return folder
-    return (told.st_dev, told.st_ino)
+    found = walk(root, SUFFIXES)
+    unentered = [f"{folder} cannot be read ({reason})" for folder, reason in found.unreadable]
+    unentered += [f"{link} leads to a folder that is walked already" for link in found.repeated]
+    return Archive(root, found.names, unentered=tuple(sorted(unentered)))
 
 
 def _of_manifest(path: Path) -> Archive:

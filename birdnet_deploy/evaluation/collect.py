@@ -16,6 +16,7 @@ from birdnet_deploy.evaluation.levels import Level
 from birdnet_deploy.evaluation.metrics import Pooling, pool
 from birdnet_deploy.evaluation.results import OK, FileResult
 from birdnet_deploy.evaluation.spool import Spool
+from birdnet_deploy.support.closing import Closing
 
 
 class _Rows:
@@ -41,7 +42,7 @@ class _Rows:
         return Level(engines, *parts, self._recordings)
 
 
-class Collector:
+class Collector(Closing):
     """Takes results and keeps what figures need; memory does not grow with recordings, but temporary files do."""
 
     def __init__(self, truth: Truth, pooling: Pooling, temperature: float, window_s: float, overlap_s: float) -> None:
@@ -57,10 +58,8 @@ class Collector:
         self.labelled = 0
         self.kernels: dict[str, str] = {}
 
-    def __enter__(self) -> Collector:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Lets go of the temporary files."""
         self._stack.close()
 
     def take(self, results: Iterable[FileResult]) -> None:

@@ -12,12 +12,11 @@ from concurrent.futures import CancelledError
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from birdnet_deploy import errors
-from birdnet_deploy.errors import ModelError, ToolchainError, UsageError
+from birdnet_deploy.errors import ModelError, ToolchainError, UsageError, told_error
 from birdnet_deploy.evaluation.jobs import Job, differences
+from birdnet_deploy.support.closing import Closing
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -32,7 +31,7 @@ _WORKERS_S = 30.0
 _INSTALL = "pip install 'birdnet-deploy[dask]'"
 
 
-class DaskPool:
+class DaskPool(Closing):
     """The workers of a cluster, with a job loaded, for recordings below ``root``: the same path on every worker.
 
     ``kernels`` says what computes each engine. As ``Pool`` has it: ``timeout_s`` is the longest silence on a recording.
@@ -66,14 +65,6 @@ class DaskPool:
         except ImportError as error:
             raise self._other_package(error) from error
         self.kernels: Mapping[str, str] = self._answer(self._submit(())).kernels
-
-    def __enter__(self) -> DaskPool:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Takes back what is not done, and the job from the workers; the cluster stays as it was."""
@@ -142,8 +133,7 @@ class DaskPool:
         from birdnet_deploy.evaluation.dask_worker import versions_here
 
         if answer.failure is not None:
-            told = answer.failure
-            raise getattr(errors, told["kind"])(told["what"], where=told["where"], fix=told["fix"])
+            raise told_error(answer.failure)
         lines = differences(versions_here(self._job), answer.versions)
         if lines:
             raise ToolchainError(

@@ -84,8 +84,7 @@ class EvaluationPlugin(WorkerPlugin):  # type: ignore[misc] # Dask has no types 
             return Answer(tuple(pool.run(names)), versions, dict(pool.kernels))
         except DeployError as error:
             self._forget()
-            told = {"kind": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
-            return Answer((), versions, {}, told)
+            return Answer((), versions, {}, error.to_json())
         except BaseException:
             self._forget()
             raise

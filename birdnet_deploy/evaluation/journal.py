@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from birdnet_deploy.errors import ModelError, OutputRefused
+from birdnet_deploy.support.closing import Closing
 
 _MAGIC = b"BNJ1"
 _FRAME = struct.Struct("<4scII")
@@ -26,7 +27,7 @@ _HEADER, _PLAN, _FILE = b"H", b"P", b"F"
 _SYNC_RECORDS, _SYNC_S = 256, 2.0
 
 
-class Journal:
+class Journal(Closing):
     """An open journal; ``header`` is what it was begun with, ``plan`` what the last run set out to do, if any."""
 
     def __init__(self, path: Path, file: BinaryIO) -> None:
@@ -46,12 +47,6 @@ class Journal:
             if self._file.writable():
                 self._sync()
             self._file.close()
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.close()
 
     def records(self) -> Iterator[tuple[int, bytes]]:
         """Yields (place, record) of every whole record of a file; ``plan`` and the end are known after the last."""

@@ -19,15 +19,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import TracebackType
 
-from birdnet_deploy import errors
-from birdnet_deploy.errors import ModelError
+from birdnet_deploy.errors import ModelError, told_error
 from birdnet_deploy.evaluation import worker as protocol
 from birdnet_deploy.evaluation.jobs import Job
 from birdnet_deploy.evaluation.records import Head, encode
 from birdnet_deploy.evaluation.results import CRASHED, TIMEOUT
 from birdnet_deploy.support import jsonfile
+from birdnet_deploy.support.closing import Closing
 from birdnet_deploy.support.hashes import sha256_file
 from birdnet_deploy.support.process import ChildResult, last_line, scratch_folder, worker_environment
 
@@ -93,7 +92,7 @@ class Worker:
 _ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
-class Pool:
+class Pool(Closing):
     """``workers`` processes that have loaded a job, for recordings below ``root``; they live until it is left.
 
     ``kernels`` says what computes each engine. ``timeout_s`` is the longest silence of a worker on a recording.
@@ -120,14 +119,6 @@ class Pool:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Pool:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def processes(self) -> list[int]:
@@ -201,8 +192,7 @@ class Pool:
         elif kind == protocol.READY:
             one.ready, self.kernels = True, json.loads(payload)
         elif kind == protocol.FAILED:
-            told = json.loads(payload)
-            raise getattr(errors, told["kind"])(told["what"], where=told["where"], fix=told["fix"])
+            raise told_error(json.loads(payload))
         elif kind == b"":
             yield from self._lost(one, timed_out=False)
 
@@ -241,12 +231,3 @@ class Pool:
             digest = "" if status == TIMEOUT else sha256_file(path)  # what hung may hang again
             head = Head(name, digest, status, detail, bytes=found.st_size, mtime_ns=found.st_mtime_ns)
         return encode(head)
-
-
-def run_tasks(job: Job, root: Path, names: Iterable[str], *, workers: int, timeout_s: float) -> Iterator[bytes]:
-    """Yields the record of each recording, in any order, computed by ``workers`` processes of this machine.
-
-    Raises: as ``Pool``.
-    """
-    with Pool(job, root, workers=workers, timeout_s=timeout_s) as pool:
-        yield from pool.run(names)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 FLOAT, INT8, DEVICE_TWIN = "float", "int8", "device-twin"
 ENGINES = (FLOAT, INT8, DEVICE_TWIN)
 
-Status = Literal["ok", "empty", "unreadable", "timeout", "crashed"]
 OK, EMPTY, UNREADABLE, TIMEOUT, CRASHED = STATUSES = ("ok", "empty", "unreadable", "timeout", "crashed")
 
 WINDOW_COLUMNS = (

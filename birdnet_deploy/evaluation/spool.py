@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from birdnet_deploy.support.closing import Closing
 
-class Spool:
+
+class Spool(Closing):
     """A growing array ``[rows, *shape]`` on the disk; its file has no name and goes when the spool is closed."""
 
     def __init__(self, shape: tuple[int, ...], dtype: DTypeLike) -> None:
@@ -18,12 +19,8 @@ class Spool:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the spool
         self.rows = 0
 
-    def __enter__(self) -> Spool:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Closes it, and with that removes its file."""
         self._file.close()
 
     def add(self, rows: NDArray[Any]) -> None:

@@ -24,7 +24,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from birdnet_deploy.audio.streaming import pcm_stream, stream_windows
+from birdnet_deploy.audio.reading import open_recording
+from birdnet_deploy.audio.windows import window_at, windows_of_blocks
 from birdnet_deploy.errors import AudioError, DeployError
 from birdnet_deploy.evaluation.engines import Engines
 from birdnet_deploy.evaluation.jobs import Job, job_from_json
@@ -117,18 +118,18 @@ class Decoder(threading.Thread):
 
     def _windows(self, number: int, path: Path, head: Head) -> Iterator[_Batch]:
         window, samples, count = self._config.window_samples, 0, 0
-        with pcm_stream(path, self._config.sample_rate) as stream:
+        with open_recording(path, self._config.sample_rate) as recording:
 
             def counted() -> Iterator[Pcm]:
                 nonlocal samples
-                for block in stream:
+                for block in recording:
                     samples += len(block)
                     self._teller.alive()
                     yield block
 
             batch: list[Pcm] = []
-            for _, pcm in stream_windows(counted(), window, self._job.hop):
-                batch.append(pcm)
+            for _, pcm in windows_of_blocks(counted(), window, self._job.hop):
+                batch.append(window_at(pcm, 0, window).copy())  # it waits, and must not hold its block
                 count += 1
                 if len(batch) == _BATCH:
                     yield _Batch(number, batch)
@@ -136,7 +137,7 @@ class Decoder(threading.Thread):
             if not samples:
                 yield _Batch(number, [], replace(head, status=EMPTY, detail="holds no samples"))
                 return
-            told = replace(head, sample_rate=stream.sample_rate, channels=stream.channels, samples=samples)
+            told = replace(head, sample_rate=recording.sample_rate, channels=recording.channels, samples=samples)
             yield _Batch(number, batch, replace(told, status=OK, windows=count))
 
 
@@ -179,8 +180,7 @@ def main(job_file: Path) -> None:
     try:
         serve(job_from_json(told["job"]), Path(told["root"]), sys.stdin, teller)
     except DeployError as error:
-        failure = {"kind": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
-        teller.tell(FAILED, json.dumps(failure).encode())
+        teller.tell(FAILED, json.dumps(error.to_json()).encode())
 
 
 if __name__ == "__main__":

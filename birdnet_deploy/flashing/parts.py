@@ -12,6 +12,7 @@ from birdnet_deploy.artifacts import Project
 from birdnet_deploy.board.signed_image import check_signed_image
 from birdnet_deploy.errors import BoardError, UsageError
 from birdnet_deploy.npu.data import Pool
+from birdnet_deploy.npu.network_folder import SOURCE
 from birdnet_deploy.npu.stedgeai import is_stedgeai_output, read_stedgeai
 from birdnet_deploy.npu.targets import Board
 from birdnet_deploy.support.hashes import sha256_file
@@ -143,7 +144,7 @@ def network_address(folder: Path) -> int | None:
         pools = [pool for pool in read_stedgeai(folder).pools if pool.weight_bytes and pool.address in _FLASH]
         if pools:
             return min(pool.address for pool in pools)
-    source = folder / "network.c"
+    source = folder / SOURCE
     if not source.is_file():
         return None
     found = _ADDRESS.findall(source.read_text(encoding="utf-8", errors="replace"))

@@ -71,6 +71,11 @@ class Target:
     application: Pool | None = None
 
     @property
+    def is_npu(self) -> bool:
+        """Whether the NPU computes the network, rather than the C engine."""
+        return self.processor == "npu"
+
+    @property
     def activation_bytes(self) -> int:
         """All on-chip memory for activations, in bytes."""
         return sum(pool.bytes for pool in self.activations)

@@ -60,7 +60,7 @@ def estimate(graph: Graph, target: Target) -> dict[str, Any]:
     moved = sum(layer.read_bytes + layer.written_bytes for layer in moving)
     largest = max((layer.read_bytes + layer.written_bytes for layer in moving), default=0)
     plan = plan_memory(graph, target.activations)
-    on_npu = target.processor == "npu"
+    on_npu = target.is_npu
     flash = flash_of(parameters(graph)) if on_npu else None
     latency, shares = None, _time_shares(layers) if on_npu else [None] * len(layers)
     if flash is not None and moved:
@@ -183,7 +183,7 @@ def _latency(latency: Latency) -> dict[str, Any]:
 
 
 def _notes(layers: Sequence[Layer], plan: Sequence[Planned], latency: Latency | None, target: Target) -> Iterator[str]:
-    if target.processor != "npu":
+    if not target.is_npu:
         yield f"{target.title} has no NPU: its latency is not estimated"
     if plan and any(buffer.pool is None for buffer in plan):
         yield "some activations find no place on chip in a plan without joined pools; off chip is 5 to 20 times slower"

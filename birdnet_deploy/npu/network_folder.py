@@ -7,7 +7,6 @@ scale than the rest: a folder made by Core 3.0.0 has 1/255 in the one and 1/256 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -18,6 +17,7 @@ from typing import Any
 
 from birdnet_deploy.errors import CheckFailed, UsageError
 from birdnet_deploy.npu.stedgeai import is_stedgeai_output, read_bounded, read_stedgeai
+from birdnet_deploy.support.hashes import sha256_file
 from birdnet_deploy.tflite.model import Tensor, TfliteModel
 
 SOURCE = "network.c"
@@ -81,7 +81,7 @@ def check_network_folder(folder: Path, model: TfliteModel, model_md5: str) -> Ne
             what = f"{told_by} is of a model with MD5 {signature}, this one has {model_md5}"
             raise CheckFailed(what, where=folder, fix=_FIX)
     weights = files.get(WEIGHTS)
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest() if weights else None
+    digest = sha256_file(weights) if weights else None
     return NetworkFiles(tuple(files[name] for name in sorted(files)), digest)
 
 

@@ -5,7 +5,6 @@ The same bundle gives the same bytes.
 
 from __future__ import annotations
 
-import hashlib
 import math
 import shutil
 from collections.abc import Mapping
@@ -14,18 +13,27 @@ from pathlib import Path
 from typing import Any
 
 from birdnet_deploy import __version__
-from birdnet_deploy.artifacts import BUNDLE_FOLDER, MEMORY_PICTURE_FILE, MEMORY_PLAN_FILE, PROJECT_FILE, Bundle
+from birdnet_deploy.artifacts import (
+    BUNDLE_FOLDER,
+    MEMORY_PICTURE_FILE,
+    MEMORY_PLAN_FILE,
+    NETWORK_FOLDER,
+    PROJECT_FILE,
+    Bundle,
+)
 from birdnet_deploy.errors import ModelError
 from birdnet_deploy.model.labels import check_label_count
+from birdnet_deploy.npu.data import read_target
 from birdnet_deploy.npu.targets import Board, read_board
 from birdnet_deploy.project.choices import Choices, choices_context
 from birdnet_deploy.project.golden_window import golden_context
 from birdnet_deploy.project.ioc import merged_ioc
 from birdnet_deploy.project.layout import GENERATED, Sources, rendered_files, sources_of
 from birdnet_deploy.project.memory_picture import svg_picture
-from birdnet_deploy.project.npu_files import NETWORK_FOLDER, is_npu, npu_context, place_all
+from birdnet_deploy.project.npu_files import npu_context, place_all
 from birdnet_deploy.project.parts import Network, Prologue
 from birdnet_deploy.support import jsonfile
+from birdnet_deploy.support.hashes import sha256_bytes
 from birdnet_deploy.support.resources import firmware_dir
 from birdnet_deploy.support.templating import render
 
@@ -67,17 +75,17 @@ def generate_project(
     Raises: UsageError (exit 2) for an unknown target or a choice that makes no sense; LabelsError, ModelError (exit 3)
     where labels, config and network do not fit each other.
     """
-    board = read_board(target)
+    board, on_npu = read_board(target), read_target(target).is_npu
     _check_shapes(bundle, network, prologue)
     generated = {**network.files, **frontend_files, **(prologue.files if prologue else {})}
     names = (*generated, *_compiled_outputs(board))
     sources = sources_of(
-        board.ports, network.kernel_sources, names, prologue.sources if prologue else (), engine=not is_npu(board)
+        board.ports, network.kernel_sources, names, prologue.sources if prologue else (), engine=not on_npu
     )  # fmt: skip
     placed = place_all(board, memory_plan, prologue.arena_bytes if prologue else 0)
     context = {**_context(bundle, board, network, sources, choices), "placed": placed}
     context["weights_sha256"] = added.weights_sha256 or _weights_sha256(network)
-    if is_npu(board):
+    if on_npu:
         context |= npu_context(board, bundle, placed.prologue)
     _copy(sources.copied, firmware_dir(), staging)
     _copy(bundle.files, bundle.path, staging / BUNDLE_FOLDER)
@@ -110,7 +118,7 @@ def _add(added: Added, staging: Path, context: Mapping[str, Any]) -> None:
 def _weights_sha256(network: Network) -> str | None:
     """Gives the identity of the C engine's weights: the SHA-256 of the text that holds them."""
     text = network.files.get("network_weights.c")
-    return None if text is None else hashlib.sha256(text.encode()).hexdigest()
+    return None if text is None else sha256_bytes(text.encode())
 
 
 def _check_shapes(bundle: Bundle, network: Network, prologue: Prologue | None) -> None:
@@ -158,7 +166,7 @@ def _context(bundle: Bundle, board: Board, network: Network, sources: Sources, c
         "activation": activation,
         "activation_text": "" if activation == "none" else activation,
         **choices_context(choices, bundle.labels, output.scale, output.zero_point, activation),
-        **golden_context(bundle.golden, input_size, len(bundle.labels), "npu" if is_npu(board) else "cpu"),
+        **golden_context(bundle.golden, input_size, len(bundle.labels), read_target(board.name).processor),
         "kernels": sources.kernels,
         "sources": sources.others,
         "include_folders": sources.include_folders,

@@ -8,15 +8,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from birdnet_deploy.artifacts import BUNDLE_FOLDER, MODEL_FILE, NPU_MODEL_FILE, Bundle
+from birdnet_deploy.artifacts import BUNDLE_FOLDER, MODEL_FILE, NETWORK_FOLDER, NPU_MODEL_FILE, Bundle
 from birdnet_deploy.errors import InternalError
 from birdnet_deploy.npu.data import Pool, Target, read_target, versions
 from birdnet_deploy.npu.targets import Board
+from birdnet_deploy.npu.vendor_layouts import CARD_TREE, layouts
 from birdnet_deploy.project.getting_started import getting_started_context
 from birdnet_deploy.project.placement import Placed, place, place_for_npu
-from birdnet_deploy.project.vendor_parts import vendor_parts
 
-NETWORK_FOLDER = "network"  # of a project: what stedgeai made of the model
 PROFILES = ("default", "strict")
 _TABLE = Path(__file__).with_name("neuralart.toml")
 _DEFINES = (
@@ -32,18 +31,14 @@ def _table() -> Mapping[str, Any]:
     return tomllib.loads(_TABLE.read_text(encoding="utf-8"))
 
 
-def is_npu(board: Board) -> bool:
-    """Says whether the NPU computes the network, rather than the C engine."""
-    return read_target(board.name).processor == "npu"
-
-
 def place_all(board: Board, memory_plan: Mapping[str, Any] | None, prologue_bytes: int) -> Placed:
     """Gives where a project's memories go, with an NPU or without; ``prologue_bytes`` is 0 without a prologue.
 
     Raises: ModelError (exit 3) where a prologue does not fit beside the NPU.
     """
-    if is_npu(board):
-        return place_for_npu(board, read_target(board.name).activations, prologue_bytes)
+    target = read_target(board.name)
+    if target.is_npu:
+        return place_for_npu(board, target.activations, prologue_bytes)
     return place(memory_plan, board)
 
 
@@ -58,9 +53,10 @@ def npu_context(board: Board, bundle: Bundle, taken: Pool | None) -> dict[str, A
         raise InternalError("an NPU target without [flash]", where=board.name, fix="complete its TOML file")
     target = read_target(board.name)
     slots = board.flash.slots
+    parts = tuple(part for part in layouts() if part.root != CARD_TREE or "sd" in board.features)
     return {
-        "parts": vendor_parts(board),
-        "roots": tuple(dict.fromkeys(part.root for part in vendor_parts(board))),
+        "parts": parts,
+        "roots": tuple(dict.fromkeys(part.root for part in parts)),
         "defines": (*board.defines, *_DEFINES),
         "tflite": f"{BUNDLE_FOLDER}/{MODEL_FILE if bundle.prologue is None else NPU_MODEL_FILE}",
         "network_folder": NETWORK_FOLDER,

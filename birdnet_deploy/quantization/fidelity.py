@@ -104,8 +104,8 @@ def measure_fidelity(
 
     All evaluation windows run on optimized kernels, through the prologue first where there is one; with a prologue
     ``without_prologue`` has the same figures of ``model.tflite``. ``detail`` is what single windows and classes show.
-    ``reference`` says how far the reference kernels,
-    which the device equals, are from them: on the ``golden`` windows and, in a ``full`` report, on 64 more.
+    ``reference`` says how far the reference kernels, which the device equals, are from them: on the ``golden`` windows
+    and, in a ``full`` report, on 64 more.
     """
     fidelity = whole = detail = None
     if len(quantized.evaluation_features):

@@ -51,19 +51,23 @@ class SessionResult:
         return not self.problems
 
     @property
+    def golden_missed(self) -> str | None:
+        """What the board says of a network that missed its golden window, so that it predicts nothing; else None."""
+        return next((error.text for error in self.errors if error.is_golden), None)
+
+    @property
     def failure(self) -> DeployError | None:
         """The error of a network that missed its golden window (4), else of an incomplete session (8), else None."""
-        if any(error.is_golden for error in self.errors):
-            return golden_failure()
+        if self.golden_missed:
+            return golden_failure(self.golden_missed)
         if self.complete:
             return None
         return ProtocolError(f"incomplete readback: {'; '.join(self.problems)}", where="board", fix=self.fix)
 
 
-def golden_failure() -> CheckFailed:
-    """Gives the error of firmware whose network is not the one that was converted, as it says itself at boot."""
-    what = "the network on the board misses its golden window, so that it predicts nothing"
-    return CheckFailed(what, where="board", fix="build the project again; on a board, flash its weights again")
+def golden_failure(said: str) -> CheckFailed:
+    """Gives the error of firmware whose network is not the one that was converted, as it ``said`` itself at boot."""
+    return CheckFailed(said, where="board", fix="build the project again; on a board, flash its weights again")
 
 
 def read_session(

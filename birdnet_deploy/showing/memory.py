@@ -52,7 +52,7 @@ def shown_plan(
 
     ``pools`` are stacked from ``base`` on; ``offset`` of a buffer counts from the lowest base.
     """
-    if read_target(target).processor != "npu":
+    if not read_target(target).is_npu:
         return None if engine is None else _engine_picture(engine)
     arena = (estimate or {}).get("arena")
     if not arena or not arena["buffers"] or bundle is None:

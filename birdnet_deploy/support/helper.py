@@ -17,12 +17,11 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, BinaryIO
 
-from birdnet_deploy import errors
-from birdnet_deploy.errors import DeployError
-from birdnet_deploy.support.process import child_environment, end_group
+from birdnet_deploy.errors import DeployError, told_error
+from birdnet_deploy.support.closing import Closing
+from birdnet_deploy.support.process import ChildResult, child_environment, end_group
 
 _HEAD = struct.Struct("<cI")
 _BLOCK, _END = b"B", b"E"
@@ -34,7 +33,7 @@ Question = Mapping[str, Any]
 Answer = tuple[dict[str, Any], bytearray]
 
 
-class Helper:
+class Helper(Closing):
     """A child process that ``ask`` starts, and starts again after it has died.
 
     ``name`` is what the user reads ("the decoder"), ``failure`` the error that a crash becomes. One thread at a time
@@ -44,14 +43,6 @@ class Helper:
     def __init__(self, module: str, *, name: str, failure: type[DeployError], fix: str) -> None:
         self._module, self._name, self._failure, self._fix = module, name, failure, fix
         self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Helper:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends the child, at once where it is in the middle of something."""
@@ -107,7 +98,7 @@ class Helper:
             self._drop(process)
             raise
         if "kind" in told:
-            raise _as_error(told, where)
+            raise told_error({**told, "where": None}, where=where)  # the child knows it by another name
         return told, found
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -188,21 +179,7 @@ def _how(process: subprocess.Popen[bytes]) -> str:
         process.wait(_POLL_S)
     end_group(process)
     status = process.returncode
-    if status >= 0:
-        return f"exit {status}"
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"signal {-status}"
-
-
-def _as_error(told: Mapping[str, Any], where: object) -> DeployError:
-    """Gives the error that a child told; only those of ``errors.py`` are made."""
-    kind = getattr(errors, str(told["kind"]), None)
-    if not (isinstance(kind, type) and issubclass(kind, DeployError)):
-        return errors.InternalError(f"a helper tells of {told['kind']!r}", where=where, fix="report this")
-    more = {"seconds": float(told["seconds"])} if kind is errors.SampleError else {}
-    return kind(str(told["what"]), where=where, fix=told.get("fix"), **more)
+    return ChildResult(status).signal_name or f"exit {status}"
 
 
 def serve(work: Callable[[Question, bytes], tuple[Mapping[str, Any], Iterable[bytes]]], *, memory_bytes: int) -> None:
@@ -231,8 +208,7 @@ def _answer(
         for block in blocks:
             _write(answers, _BLOCK, block)
     except DeployError as error:
-        seconds = getattr(error, "seconds", 0.0)
-        told = {"kind": type(error).__name__, "what": error.what, "fix": error.fix, "seconds": seconds}
+        told = error.to_json()
     except MemoryError:
         told = {"kind": question["failure"], "what": "takes more memory than a file of its kind needs", "fix": None}
     _write(answers, _END, json.dumps(told).encode())

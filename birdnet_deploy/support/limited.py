@@ -18,8 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from birdnet_deploy import errors
-from birdnet_deploy.errors import DeployError, ModelError
+from birdnet_deploy.errors import DeployError, ModelError, told_error
 
 _CHUNK_BYTES = 1 << 16
 _FILE_BYTES = 64 << 20  # of one that the work writes: a job for a child of its own
@@ -70,7 +69,7 @@ def _work_and_exit(work: Callable[[], Any], writing: int, timeout_s: float, memo
         try:
             answer: dict[str, Any] = {"result": work()}
         except DeployError as error:
-            answer = {"kind": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
+            answer = error.to_json()
         except MemoryError:
             answer = {"kind": "ModelError", "what": "takes more memory than any model", "where": None, "fix": None}
         except Exception as error:  # the parent shows it as what it is, an internal error
@@ -148,6 +147,5 @@ def _result(data: bytes, status: int, name: str, where: object) -> Any:
     if "crash" in answer:
         raise RuntimeError(answer["crash"])
     if "kind" in answer:
-        kind = getattr(errors, answer["kind"])
-        raise kind(answer["what"], where=answer["where"] or where, fix=answer["fix"])
+        raise told_error(answer, where=where)
     return answer["result"]

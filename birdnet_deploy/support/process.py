@@ -22,8 +22,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from birdnet_deploy import errors
-from birdnet_deploy.errors import DeployError, ModelError, OutputRefused
+from birdnet_deploy.errors import DeployError, ModelError, OutputRefused, told_error
 from birdnet_deploy.support import jsonfile
 
 LOG_FILE = "log.txt"
@@ -161,8 +160,7 @@ def run_worker(
     result = run_child(command, log=log, timeout_s=timeout_s, env=worker_environment(folder), on_tick=on_tick)
     report = folder / _ERROR_FILE
     if report.is_file():
-        told = json.loads(report.read_text(encoding="utf-8"))
-        raise getattr(errors, told["kind"])(told["what"], where=told["where"], fix=told["fix"])
+        raise told_error(json.loads(report.read_text(encoding="utf-8")))
     if result.returncode == 0:
         return
     if result.timed_out or result.signal_name == "SIGXCPU":
@@ -228,6 +226,5 @@ def reporting(folder: Path) -> Iterator[None]:
     try:
         yield
     except DeployError as error:
-        told = {"kind": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
-        jsonfile.write(folder / _ERROR_FILE, told)
+        jsonfile.write(folder / _ERROR_FILE, error.to_json())
         raise SystemExit(error.exit_code) from error

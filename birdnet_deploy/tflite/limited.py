@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from birdnet_deploy.errors import ModelError
+from birdnet_deploy.support.closing import Closing
 from birdnet_deploy.support.helper import Helper, serve
 from birdnet_deploy.tflite.interpreter import Int8Interpreter, QuantParams, input_port, output_port
 from birdnet_deploy.tflite.reader import read_model
@@ -25,7 +25,7 @@ _LOAD_TIMEOUT_S = 60.0
 _RUN_TIMEOUT_S, _WINDOW_TIMEOUT_S = 60.0, 10.0
 
 
-class LimitedInterpreter:
+class LimitedInterpreter(Closing):
     """Runs a full-int8 ``.tflite`` on the reference kernels, as ``Int8Interpreter`` does, in a child.
 
     Raises: ModelError (exit 3) where the model is not int8 inside, or LiteRT refuses it, crashes or hangs.
@@ -45,14 +45,6 @@ class LimitedInterpreter:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> LimitedInterpreter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends the child."""

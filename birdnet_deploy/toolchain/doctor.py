@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
-from pathlib import Path
 from typing import Any
 
-from birdnet_deploy.artifacts import PROJECT_FILE
-from birdnet_deploy.errors import ToolchainError, UsageError
+from birdnet_deploy.errors import ToolchainError
+from birdnet_deploy.npu.vendor_layouts import CARD_TREE
 from birdnet_deploy.settings import TOOLS as NAMES
 from birdnet_deploy.settings import VENDOR, Settings
 from birdnet_deploy.toolchain.catalogue import Needs, commands, expanded, trees, tried_range
 from birdnet_deploy.toolchain.find import find_tool, searched_places, spec_of
-from birdnet_deploy.toolchain.vendor import CARD_TREE, find_tree, variables_with
+from birdnet_deploy.toolchain.vendor import find_tree, variables_with
 
 _PACKAGE = "birdnet-deploy"
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+)\s*(?:\[[^\]]*\])?\s*([^;]*)")
@@ -102,19 +100,6 @@ def diagnose(
         for needs in commands() if needs.processor in (None, processor)
     ]  # fmt: skip
     return Diagnosis(target, tuple(items), tuple(told))
-
-
-def target_of(project: Path) -> str:
-    """Gives the board that a project was rendered for.
-
-    Raises: UsageError (exit 2) where the folder is no project.
-    """
-    try:
-        target = json.loads((project / PROJECT_FILE).read_text(encoding="utf-8"))["target"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        fix = "make one with: birdnet-deploy generate BUNDLE"
-        raise UsageError("not a project of this tool", where=project, fix=fix) from error
-    return str(target)
 
 
 def requirements() -> dict[str, str]:

@@ -8,8 +8,9 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from birdnet_deploy.artifacts import Project
+from birdnet_deploy.artifacts import NETWORK_FOLDER, Project
 from birdnet_deploy.errors import ToolchainError
+from birdnet_deploy.npu.network_folder import SOURCE, WEIGHTS
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.hashes import sha256_bytes, sha256_file
 from birdnet_deploy.support.progress import Progress
@@ -17,12 +18,10 @@ from birdnet_deploy.toolchain.find import Tool
 from birdnet_deploy.toolchain.run import run_tool
 
 STEDGEAI = "stedgeai"
-SUPPLIED = "network"  # of a project: what `generate --network-dir` or scripts/network.sh put there
 MADE = "npu"  # of build/: what `build` made itself
 PROFILE = "default"
-WEIGHTS = "network_atonbuf.xSPI2.raw"
 _STAMP = "made_from.json"
-_LEFT_IN_WORKSPACE = ("network.c", "network_ecblobs.h")  # some releases leave the C there
+_LEFT_IN_WORKSPACE = (SOURCE, "network_ecblobs.h")  # some releases leave the C there
 _REPORTS = ("network_c_info.json", "network_generate_report.txt")
 _TIMEOUT_S = 3600.0
 _ERROR = re.compile(r"^(?:E\d{3}\b.*|.*\berror:.*)$", re.IGNORECASE | re.MULTILINE)
@@ -30,13 +29,13 @@ _ERROR = re.compile(r"^(?:E\d{3}\b.*|.*\berror:.*)$", re.IGNORECASE | re.MULTILI
 
 def network_folder(project: Path) -> Path | None:
     """Gives where a project's compiled network is: supplied, else made by ``build``; None where there is none."""
-    folders = (project / SUPPLIED, project / "build" / MADE)
-    return next((folder for folder in folders if (folder / "network.c").is_file()), None)
+    folders = (project / NETWORK_FOLDER, project / "build" / MADE)
+    return next((folder for folder in folders if (folder / SOURCE).is_file()), None)
 
 
 def needs_stedgeai(project: Project) -> bool:
     """Says whether a project's network is still to be compiled, or was for another model or profile."""
-    if (project.path / SUPPLIED / "network.c").is_file():
+    if (project.path / NETWORK_FOLDER / SOURCE).is_file():
         return False
     made = project.build_dir / MADE
     return _lacking(made) != [] or _read_stamp(made).get("inputs") != _inputs(project)
@@ -128,7 +127,7 @@ def _take_from_workspace(workspace: Path, output: Path) -> None:
 def _lacking(folder: Path) -> list[str]:
     """Names what a run must leave and did not: empty files count as missing."""
     there = {path.name for path in folder.glob("*") if path.is_file() and path.stat().st_size}
-    lacking = [name for name in ("network.c", WEIGHTS) if name not in there]
+    lacking = [name for name in (SOURCE, WEIGHTS) if name not in there]
     return lacking + ([] if there & set(_REPORTS) else [" or ".join(_REPORTS)])
 
 

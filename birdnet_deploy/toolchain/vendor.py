@@ -4,32 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from birdnet_deploy.errors import ToolchainError
 from birdnet_deploy.npu.runtime_versions import defined_ll_aton, library_runtime, read_head, wanted_ll_aton
+from birdnet_deploy.npu.vendor_layouts import Layout, layouts
 from birdnet_deploy.toolchain.catalogue import TreeSpec, expanded, matches, trees
 
-CARD_TREE = "FATFS_DIR"  # only a board with a card is built with it
-_LAYOUTS = Path(__file__).with_name("vendor_layouts.toml")
 _HAL = re.compile(r"#define\s+__STM32N6xx_HAL_VERSION_(MAIN|SUB1|SUB2|RC)\s+\((0x[0-9A-Fa-f]+|\d+)")
 _FATFS = re.compile(r"FatFs module\s+R(\d+\.\d+\w?)|\bR(\d+\.\d+\w?)\b")
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where one part of a tree may lie: below ``root``, in the first of ``folders`` that holds ``file``."""
-
-    name: str
-    title: str
-    variable: str
-    root: str
-    file: str
-    folders: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -50,16 +35,6 @@ class Tree:
             "HAL": _hal(self.parts.get("hal")), "FatFs": _fatfs(self.parts.get("fatfs")),
         }  # fmt: skip
         return {name: version for name, version in told.items() if version}
-
-
-@lru_cache(maxsize=1)
-def layouts() -> tuple[Layout, ...]:
-    """Gives the parts that trees are known by."""
-    table = tomllib.loads(_LAYOUTS.read_text(encoding="utf-8"))
-    return tuple(
-        Layout(part["name"], part["title"], part["variable"], part["root"], part["file"], tuple(part["folders"]))
-        for part in table["part"]
-    )
 
 
 def find_tree(name: str, named: Mapping[str, Path] | None = None) -> Tree:

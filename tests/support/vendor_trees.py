@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from birdnet_deploy.toolchain.vendor import layouts
+from birdnet_deploy.npu.vendor_layouts import layouts
 
 
 def tree(root: Path, name: str) -> Path:

@@ -12,28 +12,57 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "birdnet_deploy"
+# What stages share: modules and packages.
+SHARED_MODULES = ("__version__", "artifacts", "bundle", "errors", "settings")
+SHARED = ("audio", "model", "npu", "prologue", "support", "tflite")
 STAGES = ("board", "calibration", "codegen", "project", "quantization", "readback", "report", "toolchain")
+# Commands that are more than a stage, each with the others that it builds on; they join stages as `pipeline.py` does.
+JOINS: dict[str, tuple[str, ...]] = {"boardtest": (), "evaluation": (), "flashing": (), "showing": ("boardtest",)}
+# The rule that a network fits the C engine is that the generator takes it.
+ASKED_BY_SHARED = {("npu/request.py", "codegen")}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
 def imports_of(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
+        if isinstance(node, ast.ImportFrom) and node.module == "birdnet_deploy":
+            yield from (f"birdnet_deploy.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_stages_do_not_import_each_other(stage: str) -> None:
-    others = tuple(f"birdnet_deploy.{name}" for name in (*STAGES, "cli") if name != stage)
-    found = {
-        (path.name, name)
-        for path in (PACKAGE / stage).rglob("*.py")
+def parts_used(package: str) -> set[tuple[str, str]]:
+    """Gives (module, part): the parts of this project, beside its own package, that each module of one imports."""
+    return {
+        (path.relative_to(PACKAGE).as_posix(), name.split(".")[1])
+        for path in (PACKAGE / package).rglob("*.py")
         for name in imports_of(path)
-        if name.startswith(others)
+        if name.startswith("birdnet_deploy.") and name.split(".")[1] != package
     }
-    assert found == set()
+
+
+def test_every_package_is_of_one_kind() -> None:
+    kinds = [*SHARED, *STAGES, *JOINS, "cli"]
+    assert sorted(kinds) == sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stages_import_what_they_share_and_not_each_other(stage: str) -> None:
+    assert {found for found in parts_used(stage) if found[1] not in (*SHARED, *SHARED_MODULES)} == set()
+
+
+@pytest.mark.parametrize("package", SHARED)
+def test_what_stages_share_imports_none_of_them(package: str) -> None:
+    found = {found for found in parts_used(package) if found[1] not in (*SHARED, *SHARED_MODULES)}
+    assert found - ASKED_BY_SHARED == set()
+
+
+@pytest.mark.parametrize("join", JOINS)
+def test_joins_import_stages_and_only_the_joins_that_are_named(join: str) -> None:
+    others = {"cli", *JOINS} - set(JOINS[join])
+    assert {found for found in parts_used(join) if found[1] in others} == set()
 
 
 def test_only_the_command_line_prints_and_exits() -> None:

@@ -145,6 +145,14 @@ def test_finding_enters_links_but_no_folder_twice(tmp_path: Path) -> None:
     assert [path.relative_to(root).as_posix() for path in find_recordings(root)] == ["a/x.wav", "linked/x.wav"]
 
 
+def test_a_link_never_hides_the_own_name_of_a_folder_below_another(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "x.wav").touch()
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "b")
+    assert find_recordings(tmp_path) == [tmp_path / "b" / "x.wav"]
+
+
 def test_one_file_is_found_whatever_its_name(tmp_path: Path) -> None:
     (tmp_path / "recording").touch()
     assert find_recordings(tmp_path / "recording") == [tmp_path / "recording"]

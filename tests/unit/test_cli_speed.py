@@ -14,7 +14,10 @@ from tests.support.command import cpu_seconds
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 0.3  # of processor time, which is wall time on a machine that does nothing else
-HEAVY = ("tensorflow", "keras", "numpy", "rich", "jinja2", "soundfile", "soxr", "ai_edge_litert", "serial")
+HEAVY = (
+    "tensorflow", "keras", "numpy", "rich", "jinja2", "soundfile", "soxr", "ai_edge_litert", "serial", "matplotlib",
+    "sklearn", "pyarrow", "dask", "distributed",
+)  # fmt: skip
 ANSWERS = [("--help",), ("--version",), *((name, "--help") for name in COMMANDS)]
 
 

@@ -9,10 +9,11 @@ import pytest
 
 from birdnet_deploy.errors import ToolchainError
 from birdnet_deploy.npu.runtime_versions import wanted_ll_aton
+from birdnet_deploy.npu.vendor_layouts import layouts
 from birdnet_deploy.settings import TOOLS, VENDOR
 from birdnet_deploy.toolchain.catalogue import commands, expanded, matches, st_tools, trees, tried_range
 from birdnet_deploy.toolchain.find import executables, find_tool, spec_of
-from birdnet_deploy.toolchain.vendor import check_network_version, find_tree, layouts, make_variables
+from birdnet_deploy.toolchain.vendor import check_network_version, find_tree, make_variables
 from tests.support.command import birdnet_deploy, fail, succeed
 from tests.support.script import script
 from tests.support.vendor_trees import core, network_c

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -15,7 +16,7 @@ import soundfile
 
 from birdnet_deploy.audio.decoding import Decoders
 from birdnet_deploy.audio.reading import read_pcm16
-from birdnet_deploy.errors import AudioError, ModelError, SampleError
+from birdnet_deploy.errors import AudioError, CheckFailed, ModelError, SampleError, told_error
 from birdnet_deploy.support.helper import Helper
 from birdnet_deploy.tflite.interpreter import Int8Interpreter
 from birdnet_deploy.tflite.limited import LimitedInterpreter
@@ -57,6 +58,16 @@ def test_an_answer_has_the_bytes_of_its_question_and_what_is_printed_is_none(hel
 def test_an_error_that_is_none_of_ours_is_not_made(helper: Helper) -> None:
     with pytest.raises(Exception, match="tells of 'SystemExit'"):
         ask(helper, "foreign")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [SampleError("holds nan", seconds=1.5, where="a.wav", fix="mend"), CheckFailed("y"), ModelError("x")],
+)
+def test_an_error_is_the_same_in_another_process(error: ModelError) -> None:
+    again = told_error(json.loads(json.dumps(error.to_json())))
+    assert (type(again), vars(again), again.line) == (type(error), vars(error), error.line)
+    assert told_error(error.to_json(), where="elsewhere").where == (error.where or "elsewhere")
 
 
 def test_a_child_ends_with_its_parent_also_in_the_middle_of_an_answer(tmp_path: Path) -> None:

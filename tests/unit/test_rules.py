@@ -374,8 +374,8 @@ def test_a_file_of_a_bundle_that_may_not_be_read_is_a_finding(
     folder = bundle()(tflite_models, tmp_path)
     opened = os.open
 
-    def closed(path: Any, *arguments: Any, **options: Any) -> int:
-        if str(path).endswith("labels.txt"):  # root may read whatever the mode says
+    def closed(path: Any, *arguments: Any, **options: Any) -> Any:
+        if os.fsdecode(path).endswith("labels.txt"):  # root may read whatever the mode says
             raise PermissionError(13, "Permission denied", str(path))
         return opened(path, *arguments, **options)
 

@@ -81,7 +81,7 @@ def operator_unsupported(subject: Subject) -> Iterator[Hit]:
         if support is None:
             custom = f" {op.options['custom_code']!r}" if op.op == "CUSTOM" else ""
             yield Hit(subject.graph.label(op), f"neither the NPU nor the generated engine runs {op.op}{custom}")
-        elif subject.target.processor != "npu" and not support.engine:
+        elif not subject.target.is_npu and not support.engine:
             yield Hit(subject.graph.label(op), f"the generated engine does not run {op.op}")
 
 

@@ -1,22 +1,23 @@
-"""The parts of ST's trees that a build takes by path, for Makefile and CMake: ``toolchain/vendor_layouts.toml``."""
+"""The parts of ST's trees: where they may lie, and what a build takes of them, by path."""
 
 from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import birdnet_deploy
-from birdnet_deploy.npu.targets import Board
-
-_TABLE = Path(birdnet_deploy.__file__).parent / "toolchain" / "vendor_layouts.toml"
-_CARD_PART = "fatfs"  # only a board with a card needs it
+CARD_TREE = "FATFS_DIR"  # only a board with a card is built with it
+_TABLE = Path(__file__).with_name("vendor_layouts.toml")
 
 
 @dataclass(frozen=True)
-class VendorPart:
-    """One folder of a tree: below ``root`` in the first of ``folders`` that holds ``file``."""
+class Layout:
+    """One part of a tree, a folder: below ``root``, in the first of ``folders`` that holds ``file``.
+
+    ``include`` are its folders of headers, ``sources`` what is compiled of it, ``optional`` where it is there.
+    """
 
     name: str
     title: str
@@ -43,12 +44,12 @@ class VendorPart:
         return "/".join([".."] * self.file.count("/")) or "."
 
 
-def vendor_parts(board: Board) -> tuple[VendorPart, ...]:
-    """Gives the parts that a board's firmware is built with, in the order of the table."""
-    parts = (_part(entry) for entry in tomllib.loads(_TABLE.read_text(encoding="utf-8"))["part"])
-    return tuple(part for part in parts if part.name != _CARD_PART or "sd" in board.features)
+@lru_cache(maxsize=1)
+def layouts() -> tuple[Layout, ...]:
+    """Gives the parts that trees are known by, in the order of ``vendor_layouts.toml``."""
+    return tuple(_layout(entry) for entry in tomllib.loads(_TABLE.read_text(encoding="utf-8"))["part"])
 
 
-def _part(entry: dict[str, Any]) -> VendorPart:
+def _layout(entry: dict[str, Any]) -> Layout:
     values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
-    return VendorPart(**values)
+    return Layout(**values)

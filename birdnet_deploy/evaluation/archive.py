@@ -13,6 +13,9 @@ from pathlib import Path, PurePosixPath
 from birdnet_deploy.audio.reading import SUFFIXES
 from birdnet_deploy.errors import UsageError
 from birdnet_deploy.evaluation.label_files import FILE_HEADINGS, LABEL_HEADINGS
+from birdnet_deploy.support.inputs import read_input_text
+
+_MANIFEST_BYTES = 1 << 30  # tens of millions of recordings
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def _identity(folder: Path) -> object:
 
 def _of_manifest(path: Path) -> Archive:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_input_text(path, _MANIFEST_BYTES)
         rows = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         header = [name.strip().lower() for name in next(rows, [])]
         column = next((header.index(name) for name in FILE_HEADINGS if name in header), None)

@@ -14,7 +14,7 @@ import numpy as np
 from birdnet_deploy.errors import CheckFailed, OutputRefused, UsageError
 from birdnet_deploy.evaluation.archive import Archive, names_sha256, open_archive
 from birdnet_deploy.evaluation.finish import JOURNAL, Finish, SummaryRequest, finish, truth_of
-from birdnet_deploy.evaluation.jobs import differences
+from birdnet_deploy.evaluation.jobs import check_told, differences
 from birdnet_deploy.evaluation.journal import Journal, held, open_journal
 from birdnet_deploy.evaluation.records import GONE, head_of
 from birdnet_deploy.support.progress import Progress, Silent
@@ -74,6 +74,7 @@ def merge(request: MergeRequest, progress: Progress | None = None) -> Finish:
 def _read(path: Path, journal: Journal) -> _Shard:
     """Gives what a journal holds; of a recording that it has twice the last counts."""
     found: dict[str, int] = {}
+    check_told(journal.header, None, path)
     for place, record in journal.records():
         head = head_of(record)
         if head.status == GONE:
@@ -82,6 +83,7 @@ def _read(path: Path, journal: Journal) -> _Shard:
             found[head.file] = place
     if journal.plan is None:
         raise CheckFailed("has not begun", where=path, fix=_FIX_RUN)
+    check_told(journal.header, journal.plan, path)
     names = sorted(found)
     return _Shard(path, journal, names, np.array([found[name] for name in names], np.int64), journal.plan)
 

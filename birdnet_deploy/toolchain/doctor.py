@@ -15,6 +15,7 @@ from birdnet_deploy.artifacts import PROJECT_FILE
 from birdnet_deploy.errors import ToolchainError, UsageError
 from birdnet_deploy.settings import TOOLS as NAMES
 from birdnet_deploy.settings import VENDOR, Settings
+from birdnet_deploy.support.inputs import read_input_text
 from birdnet_deploy.toolchain.catalogue import Needs, commands, expanded, trees, tried_range
 from birdnet_deploy.toolchain.find import find_tool, searched_places, spec_of
 from birdnet_deploy.toolchain.vendor import CARD_TREE, find_tree, variables_with
@@ -110,8 +111,8 @@ def target_of(project: Path) -> str:
     Raises: UsageError (exit 2) where the folder is no project.
     """
     try:
-        target = json.loads((project / PROJECT_FILE).read_text(encoding="utf-8"))["target"]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        target = json.loads(read_input_text(project / PROJECT_FILE))["target"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         fix = "make one with: birdnet-deploy generate BUNDLE"
         raise UsageError("not a project of this tool", where=project, fix=fix) from error
     return str(target)

@@ -294,10 +294,13 @@ def test_f13_the_converter_dies(
     assert hashes(kept.parent) == before
 
 
-def test_f40_interrupted_while_converting(model: Path, recordings: Path, kept: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_f40_interrupted_while_converting(
+    model: Path, recordings: Path, kept: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     before = hashes(kept.parent)
     running, worker = _converting(model, recordings, kept, tmp_path / "tmp")
-    running.send_signal(signal.SIGINT)
+    running.send_signal(number)
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 130, errors
     assert "Traceback" not in errors

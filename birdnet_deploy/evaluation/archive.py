@@ -162,8 +162,10 @@ def _of_manifest(path: Path) -> Archive:
 def manifest_name(written: str, manifest: Path) -> str:
     """Gives the name, relative to the manifest's folder, of a recording as a row of it is written.
 
-    Raises: UsageError (exit 2) for an absolute path that is not below that folder.
+    Raises: UsageError (exit 2) for an absolute path that is not below that folder, or a NUL, which no path has.
     """
+    if "\0" in written:
+        raise UsageError(f"{written!r} is no name of a file", where=manifest, fix="write the manifest again, as UTF-8")
     name = written.replace("\\", "/") if "/" not in written else written
     if not name.startswith("/"):
         return os.path.normpath(name)

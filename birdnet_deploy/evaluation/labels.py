@@ -195,7 +195,7 @@ def tables_in(folder: str) -> dict[str, tuple[Path, ...]]:
     """Gives the tables of a folder by the name, or the stem, of the recording that they are named after."""
     try:
         names = sorted(path.name for path in Path(folder).iterdir())
-    except OSError:
+    except (OSError, ValueError):  # the latter of a name that no system takes
         return {}
     found: dict[str, tuple[Path, ...]] = {}
     for name in names:

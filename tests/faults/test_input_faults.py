@@ -60,6 +60,13 @@ def test_f02_a_name_that_is_longer_than_any_is_named(small_bundle: Path, tmp_pat
     refused(2, *command, scratch=tmp_path, naming=(str(name), "too long"))
 
 
+def test_f02_a_manifest_with_a_nul_in_a_name_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"file\na\0b.wav\n")
+    with pytest.raises(DeployError, match=r"no name of a file -> ") as caught:
+        open_archive(tmp_path / "a.csv")
+    assert caught.value.exit_code == 2
+
+
 @pytest.mark.parametrize("header", [b"[]", b"{", b"{}", b'{"job": {}}', b'{"job": [], "fingerprint": 1, "labels": 0}'])
 def test_a_journal_that_somebody_wrote_by_hand_is_refused(header: bytes, tmp_path: Path) -> None:
     (tmp_path / "journal.bin").write_bytes(_framed(b"H", header))

@@ -112,7 +112,11 @@ def entry(arguments: Sequence[str] | None = None) -> None:
         if debug:
             raise
         code = _unexpected(error)
-    sys.exit(_flushed(code))
+    code = _flushed(code)
+    if code == INTERRUPTED_EXIT_CODE and hasattr(signal, "pthread_sigmask"):
+        # CPython ends itself by SIGINT where the interrupt passed an eval of text, such as a dataclass being imported
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    sys.exit(code)
 
 
 def _unexpected(error: Exception) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from birdnet_deploy.board.signed_image import check_signed_image
 from birdnet_deploy.errors import DeployError
 from birdnet_deploy.evaluation.archive import open_archive
 from birdnet_deploy.evaluation.journal import _framed, open_journal
@@ -24,6 +25,7 @@ READERS: dict[str, tuple[Callable[[Path], object], int]] = {
     "label file": (read_annotations, 3),
     "manifest of an archive": (open_archive, 2),
     "journal": (open_journal, 3),
+    "signed image": (lambda path: check_signed_image(path, kind="app"), 7),
     "CubeMX project": (lambda path: merged_ioc(path, {}), 2),
 }
 

@@ -30,7 +30,7 @@ def test_f23_convert_has_the_old_or_the_new_bundle_before_every_write(
 ) -> None:
     """At each write of the conversion and of its publishing the bundle is the old one or the new one, whole.
 
-    It is looked at there, not killed: dozens of conversions would take minutes. Publishing is killed in test_kill_points.
+    It is looked at there, not killed: dozens of conversions take minutes. Publishing is killed in test_kill_points.
     """
     out = Path(shutil.copytree(small_bundle, tmp_path / "kept/out"))
     request = pipeline.ConvertRequest(

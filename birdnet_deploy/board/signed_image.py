@@ -16,6 +16,7 @@ from typing import Any
 
 from birdnet_deploy.errors import BoardError
 from birdnet_deploy.support.hashes import sha256_bytes
+from birdnet_deploy.support.inputs import open_input
 
 HEADER_BYTES = 0x240
 VECTORS = 0x400
@@ -63,7 +64,7 @@ def read_signed_image(path: Path) -> SignedImage:
     Raises: BoardError (exit 7) where the file cannot be read or is shorter than header and vectors.
     """
     try:
-        with path.open("rb") as file:
+        with open_input(path) as file:
             data = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise BoardError(f"cannot be read ({error.strerror})", where=path, fix="name the signed .bin") from error

@@ -14,9 +14,10 @@ from contextlib import suppress
 import click
 
 from birdnet_deploy import __version__
-from birdnet_deploy.errors import INTERRUPTED_EXIT_CODE, DeployError, OutputRefused
+from birdnet_deploy.errors import INTERRUPTED_EXIT_CODE, DeployError, OutputRefused, UsageError
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_NOT_OPENED = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG)
 _ROOM = "free room, or write to another place"
 
 # command -> module below birdnet_deploy.cli, one-line help: listed without importing the command
@@ -111,16 +112,24 @@ def entry(arguments: Sequence[str] | None = None) -> None:
         if debug:
             raise
         code = _unexpected(error)
-    sys.exit(_flushed(code))
+    code = _flushed(code)
+    if code == INTERRUPTED_EXIT_CODE and hasattr(signal, "pthread_sigmask"):
+        # CPython ends itself by SIGINT where the interrupt passed an eval of text, such as a dataclass being imported
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    sys.exit(code)
 
 
 def _unexpected(error: Exception) -> int:
-    """Tells what no stage expected: a disk that is full under stdout or a temporary file, else a mistake of ours."""
+    """Tells what no stage expected: no room under stdout or a temporary file, a path that no system call takes, a
+    mistake of ours."""
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         where = error.filename or "the output"
         refused = OutputRefused(f"cannot be written ({error.strerror})", where=where, fix=_ROOM)
         _drop_stdout()
         return _complain(f"error: {refused.line}", refused.exit_code)
+    if isinstance(error, OSError) and error.errno in _NOT_OPENED and error.filename is not None:
+        denied = UsageError(f"cannot be opened ({error.strerror})", where=error.filename, fix="name another path")
+        return _complain(f"error: {denied.line}", denied.exit_code)
     text = " ".join(str(error).split())
     return _complain(f"internal error: {type(error).__name__}: {text} -> run again with --debug and report it", 1)
 

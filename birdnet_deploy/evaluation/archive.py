@@ -14,6 +14,9 @@ from birdnet_deploy.audio.reading import SUFFIXES
 from birdnet_deploy.audio.walk import walk
 from birdnet_deploy.errors import UsageError
 from birdnet_deploy.evaluation.label_files import FILE_HEADINGS, LABEL_HEADINGS
+from birdnet_deploy.support.inputs import read_input_text
+
+_MANIFEST_BYTES = 1 << 30  # tens of millions of recordings
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def _of_folder(root: Path) -> Archive:
 
 def _of_manifest(path: Path) -> Archive:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_input_text(path, _MANIFEST_BYTES)
         rows = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         header = [name.strip().lower() for name in next(rows, [])]
         column = next((header.index(name) for name in FILE_HEADINGS if name in header), None)
@@ -101,8 +104,10 @@ def _of_manifest(path: Path) -> Archive:
 def manifest_name(written: str, manifest: Path) -> str:
     """Gives the name, relative to the manifest's folder, of a recording as a row of it is written.
 
-    Raises: UsageError (exit 2) for an absolute path that is not below that folder.
+    Raises: UsageError (exit 2) for an absolute path that is not below that folder, or a NUL, which no path has.
     """
+    if "\0" in written:
+        raise UsageError(f"{written!r} is no name of a file", where=manifest, fix="write the manifest again, as UTF-8")
     name = written.replace("\\", "/") if "/" not in written else written
     if not name.startswith("/"):
         return os.path.normpath(name)

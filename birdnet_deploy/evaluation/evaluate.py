@@ -16,10 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from birdnet_deploy.errors import AudioError, CheckFailed, ModelError, OutputRefused
+from birdnet_deploy.errors import AudioError, CheckFailed, DeployError, ModelError, OutputRefused
 from birdnet_deploy.evaluation.archive import Archive, names_sha256, open_archive, shard_of
 from birdnet_deploy.evaluation.finish import JOURNAL, Finish, SummaryRequest, finish, truth_of
-from birdnet_deploy.evaluation.jobs import Job, differences, fingerprint
+from birdnet_deploy.evaluation.jobs import Job, check_told, differences, fingerprint
 from birdnet_deploy.evaluation.journal import Journal, create_journal, held, open_journal
 from birdnet_deploy.evaluation.pool import Pool
 from birdnet_deploy.evaluation.prepare import PREPARED, Prepared, Wanted, prepared
@@ -145,6 +145,11 @@ def _journal(request: EvaluateRequest, ready: Prepared, header: dict[str, Any], 
     if not path.exists():
         return create_journal(path, told)
     journal = open_journal(path, append=True)
+    try:
+        check_told(journal.header, None, path)
+    except DeployError:
+        journal.close()
+        raise
     found = differences(journal.header["fingerprint"], told["fingerprint"])
     found += [f"{name} differ" for name in ("labels", "shard") if journal.header[name] != told[name]]
     if found:

@@ -11,10 +11,13 @@ from typing import Any
 
 from birdnet_deploy import __version__
 from birdnet_deploy.audio.windows import window_starts
-from birdnet_deploy.evaluation.results import FLOAT
+from birdnet_deploy.errors import DeployError, ModelError
+from birdnet_deploy.evaluation.results import ENGINES, FLOAT
 from birdnet_deploy.model.config import ModelConfig, config_from_mapping
+from birdnet_deploy.tflite.scores import ACTIVATIONS
 
 JOURNAL_SCHEMA = 1
+_SHARD = 2  # numbers: the i-th of n
 _PACKAGES = ("numpy", "ai-edge-litert", "soundfile", "soxr")
 
 
@@ -75,6 +78,37 @@ def job_from_json(data: Mapping[str, Any]) -> Job:
     """Gives the job that ``to_json`` told."""
     told = {**data, "engines": tuple(data["engines"]), "meaning": Meaning(**data["meaning"])}
     return Job(**told)
+
+
+def check_told(header: Mapping[str, Any], plan: Mapping[str, Any] | None, where: object) -> None:
+    """Refuses what a journal tells of its job and plan where no evaluation of this version wrote it.
+
+    Raises: ModelError (exit 3).
+    """
+    try:
+        job = job_from_json(header["job"])
+        sound = (
+            job.model_config.window_samples > 0
+            and type(job.hop) is int and job.hop > 0
+            and len(header["labels"]) == job.meaning.classes
+            and all(isinstance(label, str) for label in header["labels"])
+            and all(isinstance(header["kernels"][engine], str) and engine in ENGINES for engine in job.engines)
+            and isinstance(header["fingerprint"]["lock"], str)
+            and {job.meaning.activation, job.meaning.float_activation} <= ACTIVATIONS
+            and type(job.meaning.scale) is float and type(job.meaning.zero_point) is int
+            and _is_shard(header["shard"])
+        )  # fmt: skip
+        if plan is not None:
+            known = isinstance(plan["archive"], str) and isinstance(plan["names_sha256"], str)
+            sound = sound and known and _is_shard(plan["shard"]) and type(plan["files"]) is type(plan["names"]) is int
+    except (LookupError, TypeError, ValueError, AttributeError, DeployError):
+        sound = False
+    if not sound:
+        raise ModelError("not a journal of this version", where=where, fix="evaluate again with --force")
+
+
+def _is_shard(value: object) -> bool:
+    return value is None or (isinstance(value, list) and len(value) == _SHARD and all(type(n) is int for n in value))
 
 
 def fingerprint(job: Job, models: Mapping[str, str], kernels: Mapping[str, str]) -> dict[str, Any]:

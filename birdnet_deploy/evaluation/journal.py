@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 
 from birdnet_deploy.errors import ModelError, OutputRefused
 from birdnet_deploy.support.closing import Closing
+from birdnet_deploy.support.inputs import open_input
 
 _MAGIC = b"BNJ1"
 _FRAME = struct.Struct("<4scII")
@@ -37,7 +38,7 @@ class Journal(Closing):
         first = next(self._frames(0), None)
         if first is None or first[1] != _HEADER:
             raise ModelError("not the journal of an evaluation", where=path, fix="name a folder that evaluate wrote")
-        self.header: dict[str, Any] = json.loads(first[2])
+        self.header: dict[str, Any] = _object(first[2], path)
         self._begin = first[3]
         self._end = self._begin
 
@@ -54,7 +55,7 @@ class Journal(Closing):
         for place, kind, payload, end in self._frames(self._begin):
             self._end = end
             if kind == _PLAN:
-                self.plan = json.loads(payload)
+                self.plan = _object(payload, self.path)
             elif kind == _FILE:
                 yield place, payload
 
@@ -130,6 +131,16 @@ class Journal(Closing):
             place = end
 
 
+def _object(payload: bytes, path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(payload)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ModelError("not the journal of an evaluation", where=path, fix="name a folder that evaluate wrote")
+    return found
+
+
 def _framed(kind: bytes, payload: bytes) -> bytes:
     return _FRAME.pack(_MAGIC, kind, len(payload), zlib.crc32(kind + payload)) + payload
 
@@ -157,6 +168,7 @@ def open_journal(path: Path, *, append: bool = False) -> Journal:
     Raises: ModelError (exit 3) where it is none.
     """
     try:
+        open_input(path).close()  # of a pipe this returns at once
         file = path.open("r+b" if append else "rb")
     except OSError as error:
         raise ModelError(f"cannot be read ({error.strerror})", where=path, fix="name a folder of evaluate") from error

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from birdnet_deploy.errors import LabelsError
+from birdnet_deploy.support.inputs import read_input_text
 
 FILE_HEADINGS = ("file", "filename", "file_name", "begin path", "begin file", "path", "recording")
 LABEL_HEADINGS = (
@@ -25,6 +26,7 @@ _START = ("file offset (s)", "start", "start_s", "start (s)", "start_time", "beg
 _END = ("end", "end_s", "end (s)", "end_time", "end time (s)")
 _RAVEN_BEGIN, _RAVEN_END, _RAVEN_OFFSET = "begin time (s)", "end time (s)", "file offset (s)"
 _DISARMED = re.compile(r"^'(?=[=+\-@])")  # what report/selections.py puts before a cell that looks like a formula
+_MOST_BYTES = 1 << 30  # tens of millions of lines
 _FIX = "mend the line, or leave the file out"
 
 
@@ -49,7 +51,7 @@ def read_annotations(path: Path) -> list[Annotation]:
     Raises: LabelsError (exit 3) naming the line, or where the file is of none of the forms.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_input_text(path, _MOST_BYTES)
     except OSError as error:
         raise LabelsError(f"cannot be read ({error.strerror})", where=path, fix="name another file") from error
     except UnicodeDecodeError as error:

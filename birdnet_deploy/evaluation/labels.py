@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -126,7 +127,8 @@ class Truth:
             name = said.file if "/" in said.file else said.file.replace("\\", "/")
             if name.startswith("/"):
                 name = name.removeprefix(f"{root.as_posix()}/")
-            elif below and not (root / name).exists():  # it is relative to the label file
+            elif below and not os.path.exists(root / name):  # noqa: PTH110 - False too of a name that no system takes
+                # it is relative to the label file
                 name = f"{below}/{name}"
             self._known.setdefault(unicodedata.normalize("NFC", name.removeprefix("./")), []).append(said)
 
@@ -193,7 +195,7 @@ def tables_in(folder: str) -> dict[str, tuple[Path, ...]]:
     """Gives the tables of a folder by the name, or the stem, of the recording that they are named after."""
     try:
         names = sorted(path.name for path in Path(folder).iterdir())
-    except OSError:
+    except (OSError, ValueError):  # the latter of a name that no system takes
         return {}
     found: dict[str, tuple[Path, ...]] = {}
     for name in names:

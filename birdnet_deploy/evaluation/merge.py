@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ import numpy as np
 from birdnet_deploy.errors import CheckFailed, OutputRefused, UsageError
 from birdnet_deploy.evaluation.archive import Archive, names_sha256, open_archive
 from birdnet_deploy.evaluation.finish import JOURNAL, Finish, SummaryRequest, finish, truth_of
-from birdnet_deploy.evaluation.jobs import differences
+from birdnet_deploy.evaluation.jobs import check_told, differences
 from birdnet_deploy.evaluation.journal import Journal, held, open_journal
 from birdnet_deploy.evaluation.records import GONE, head_of
 from birdnet_deploy.support.progress import Progress, Silent
 
+_SHOWN = 10  # missing shards that are named
 _FIX_RUN = "run that shard again with --resume"
 
 
@@ -74,6 +76,7 @@ def merge(request: MergeRequest, progress: Progress | None = None) -> Finish:
 def _read(path: Path, journal: Journal) -> _Shard:
     """Gives what a journal holds; of a recording that it has twice the last counts."""
     found: dict[str, int] = {}
+    check_told(journal.header, None, path)
     for place, record in journal.records():
         head = head_of(record)
         if head.status == GONE:
@@ -82,6 +85,7 @@ def _read(path: Path, journal: Journal) -> _Shard:
             found[head.file] = place
     if journal.plan is None:
         raise CheckFailed("has not begun", where=path, fix=_FIX_RUN)
+    check_told(journal.header, journal.plan, path)
     names = sorted(found)
     return _Shard(path, journal, names, np.array([found[name] for name in names], np.int64), journal.plan)
 
@@ -107,9 +111,13 @@ def _check(shards: Sequence[_Shard]) -> None:
         if of != count or whole.count((number, of)) > 1:
             what = f"is shard {number}/{of}" + (", which came before" if of == count else f", the first is of {count}")
             raise CheckFailed(what, where=shard.path, fix=f"name each of the {count} shards once")
-    missing = [f"{number}/{count}" for number in range(1, count + 1) if (number, count) not in whole]
+    there = {number for number, _ in whole}
+    missing = list(islice((f"{n}/{count}" for n in range(1, count + 1) if n not in there), _SHOWN))
     if missing:
-        raise CheckFailed(f"missing shards: {', '.join(missing)}", where="merge", fix="name them too, or run them")
+        more = f" and {count - len(there) - _SHOWN} more" if count - len(there) > _SHOWN else ""
+        raise CheckFailed(
+            f"missing shards: {', '.join(missing)}{more}", where="merge", fix="name them too, or run them"
+        )
     for shard in shards:
         if len(shard.names) != shard.plan["files"]:
             what = f"has {len(shard.names)} of {shard.plan['files']} recordings"

@@ -9,20 +9,21 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from birdnet_deploy.errors import InternalError
+from birdnet_deploy.errors import ModelError
 from birdnet_deploy.evaluation.jobs import Job, Meaning
-from birdnet_deploy.evaluation.results import FLOAT, OK, EngineWindows, FileResult
+from birdnet_deploy.evaluation.results import FLOAT, OK, STATUSES, EngineWindows, FileResult
 from birdnet_deploy.tflite.interpreter import QuantParams
 from birdnet_deploy.tflite.scores import activate
 
 GONE = "gone"  # of a journal only: the recording is not in the archive any more
 _LENGTH = struct.Struct("<I")
+_FIX = "the journal was edited: evaluate again with --force"
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,26 @@ def encode(head: Head, outputs: Sequence[NDArray[Any]] = ()) -> bytes:
 def head_of(record: bytes) -> Head:
     """Gives what a record says of its file.
 
-    Raises: InternalError where it is no record.
+    Raises: ModelError (exit 3) where it is no record.
     """
     try:
         (length,) = _LENGTH.unpack_from(record)
-        return Head(**json.loads(record[4 : 4 + length]))
-    except (struct.error, ValueError, TypeError) as error:
-        raise InternalError(f"a record that is none ({error})", where="the journal", fix="report this") from error
+        head = Head(**json.loads(record[4 : 4 + length]))
+        for field in fields(Head):
+            value = getattr(head, field.name)
+            if type(value).__name__ != field.type or (type(value) is int and not 0 <= value < 1 << 63):
+                raise ValueError(f"{field.name} is {value!r:.40}")
+        if head.status not in (*STATUSES, GONE):
+            raise ValueError(f"status is {head.status!r:.40}")
+        return head
+    except (struct.error, ValueError, TypeError, RecursionError) as error:
+        raise ModelError(f"a record that is none ({error})", where="the journal", fix=_FIX) from error
 
 
 def decode(record: bytes, job: Job, kernels: Mapping[str, str]) -> FileResult:
     """Gives the results of a record; ``kernels`` says what computed each engine.
 
-    Raises: InternalError where it does not hold what the job asks for.
+    Raises: ModelError (exit 3) where it does not hold what the job asks for.
     """
     head = head_of(record)
     place = 4 + _LENGTH.unpack_from(record)[0]
@@ -76,14 +84,16 @@ def decode(record: bytes, job: Job, kernels: Mapping[str, str]) -> FileResult:
         kind = np.dtype("<f4") if engine == FLOAT else np.dtype("i1")
         size = shape[0] * shape[1] * kind.itemsize
         if place + size > len(record):
-            raise InternalError("a record that is too short", where=head.file, fix="report this")
+            raise ModelError("a record that is too short", where=shown_name(head.file), fix=_FIX)
         values = np.frombuffer(record, kind, shape[0] * shape[1], place).reshape(shape)
         engines.append(_meant(engine, values, job.meaning, kernels[engine]))
         place += size
-    rate = job.model_config.sample_rate
+    rate, window = job.model_config.sample_rate, job.model_config.window_samples
+    if head.samples > head.windows * job.hop + window:  # starts of which there would be no end
+        raise ModelError("a record of another job", where=shown_name(head.file), fix=_FIX)
     starts = job.starts(head.samples) if head.status == OK else []
     if place != len(record) or len(starts) != head.windows:
-        raise InternalError("a record of another job", where=head.file, fix="report this")
+        raise ModelError("a record of another job", where=shown_name(head.file), fix=_FIX)
     return FileResult(
         file=shown_name(head.file), sha256=head.sha256, status=head.status, detail=head.detail, bytes=head.bytes,
         sample_rate=head.sample_rate, channels=head.channels, seconds=head.samples / rate,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def _read(path: Path) -> Mapping[str, Any] | None:
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in ("npu_input", "input", "output") if name in stored.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelError(f"not readable golden windows ({type(error).__name__})", where=path, fix=_FIX) from error
 
 

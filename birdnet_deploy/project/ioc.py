@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from birdnet_deploy.errors import UsageError
+from birdnet_deploy.support.inputs import read_input
 
 PACK = "STMicroelectronics.X-CUBE-AI"
 VERSION = "10.1.0"  # of a project that names no other
@@ -27,12 +28,11 @@ def merged_ioc(path: Path, context: Mapping[str, Any]) -> str:
     Raises: UsageError (exit 2) for a file that is no CubeMX project, or one for another chip.
     """
     try:
-        data = path.read_bytes()
-        text = data.decode("utf-8")
+        text = read_input(path, _MAX_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot be read ({type(error).__name__})", where=path, fix=_FIX) from error
     lines = text.splitlines()
-    if len(data) > _MAX_BYTES or not lines or not lines[0].startswith(_FIRST):
+    if not lines or not lines[0].startswith(_FIRST):
         raise UsageError("not a CubeMX project", where=path, fix=_FIX)
     keys = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
     if not keys.get("Mcu.Family", "").startswith("STM32N6"):

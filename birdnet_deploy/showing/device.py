@@ -13,6 +13,7 @@ from birdnet_deploy.errors import UsageError
 from birdnet_deploy.readback.identity import identity_of
 from birdnet_deploy.report.tables import EMULATED
 from birdnet_deploy.showing.sources import Sources
+from birdnet_deploy.support.inputs import read_input_text
 from birdnet_deploy.support.progress import Progress
 
 if TYPE_CHECKING:
@@ -113,10 +114,12 @@ def _board_test(path: Path) -> dict[str, Any] | None:
     if not path.is_dir() or not (path / _SAVED).is_file():
         return None
     try:
-        told = json.loads((path / _REPORT).read_text(encoding="utf-8"))
-        return {**told, "target": str(told["target"])}
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        told = json.loads(read_input_text(path / _REPORT))
+        told["target"] = str(told["target"])
+        _from_board_test(told)  # what is edited shows here, not in the middle of a page
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise UsageError("no report of a board test", where=path, fix=f"name its {_SAVED}") from error
+    return dict(told)
 
 
 def _from_board_test(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from birdnet_deploy.errors import DeployError, ModelError
 from birdnet_deploy.npu.data import Pool, read_target
 from birdnet_deploy.npu.targets import board_names, read_board
 from birdnet_deploy.showing.names import layer_name
+from birdnet_deploy.support.inputs import read_input_text
 from birdnet_deploy.toolchain.build import ELF_NAME
 from birdnet_deploy.toolchain.elf import Placed, read_placed
 
@@ -30,9 +31,12 @@ def engine_plan(bundle: Bundle, project: Project | None) -> dict[str, Any] | Non
     if project is not None and (project.path / MEMORY_PLAN_FILE).is_file():
         path = project.path / MEMORY_PLAN_FILE
         try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise ModelError(f"not a readable plan ({error})", where=path, fix="generate the project again") from error
+            found: dict[str, Any] = json.loads(read_input_text(path))
+            _engine_picture(found)
+            sum(constant["bytes"] for constant in found["constants"])
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            what = f"not a readable plan ({type(error).__name__}: {error})"
+            raise ModelError(what, where=path, fix="generate the project again") from error
         return found
     from birdnet_deploy.codegen.memory_plan import describe_memory
     from birdnet_deploy.codegen.network import generate_network

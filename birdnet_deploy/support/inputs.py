@@ -32,15 +32,18 @@ def read_input(path: Path, most_bytes: int = MAX_TEXT_BYTES) -> bytes:
     Raises: OSError as ``open_input``, and where it is larger than ``most_bytes``.
     """
     with open_input(path) as file:
-        data = file.read(most_bytes + 1)
-    if len(data) > most_bytes:
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(size + 1) if size <= most_bytes else b""  # a limit of its own would be taken as memory at once
+        if len(data) > size:  # it grows, or says no size
+            data += file.read(most_bytes)
+    if max(size, len(data)) > most_bytes:
         raise OSError(errno.EFBIG, f"larger than {most_bytes} bytes", str(path))
     return data
 
 
-def read_input_text(path: Path) -> str:
+def read_input_text(path: Path, most_bytes: int = MAX_TEXT_BYTES) -> str:
     """Gives the text of a regular UTF-8 file; a byte order mark is left out.
 
     Raises: OSError as ``read_input``; UnicodeDecodeError, a ValueError.
     """
-    return read_input(path).decode("utf-8-sig")
+    return read_input(path, most_bytes).decode("utf-8-sig")

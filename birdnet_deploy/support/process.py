@@ -34,6 +34,7 @@ _PREFIX = "birdnet-deploy-"
 _POLL_S = 0.05
 _GRACE_S = 2.0
 _PR_SET_PDEATHSIG = 1  # prctl(2)
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 _SET_TMPDIR = "set TMPDIR to a folder with room"
 
 
@@ -67,7 +68,7 @@ def run_child(
     """Runs a command in its own process group, output and errors into ``log``; gives how it ended.
 
     ``on_tick`` is called some times a second meanwhile. Whatever interrupts the wait ends the whole group
-    first.
+    first; where this process is killed, the kernel has the command terminate (make ends its own children then).
 
     Raises: OSError where the command cannot be started.
     """
@@ -75,6 +76,7 @@ def run_child(
     with log.open("wb") as output, subprocess.Popen(
         list(command), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=cwd,
         env=None if env is None else dict(env), start_new_session=True,
+        preexec_fn=terminate_with_parent if _LIBC else None,  # noqa: PLW1509 - one system call, no lock is taken
     ) as process:  # fmt: skip
         try:
             while True:
@@ -88,6 +90,12 @@ def run_child(
         except BaseException:
             end_group(process)
             raise
+
+
+def terminate_with_parent() -> None:
+    """Has the kernel terminate this process when its parent dies, however that is; nothing where it cannot."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
@@ -216,8 +224,8 @@ def worker_limits(*, memory_bytes: int, cpu_s: int, file_bytes: int) -> None:
         soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
         with suppress(ValueError, OSError):  # macOS knows the address space limit and refuses it
             resource.setrlimit(kind, (soft, hard))
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from birdnet_deploy.errors import InternalError
 
+ACTIVATIONS = frozenset({"none", "softmax", "sigmoid"})
+
 
 def activate(outputs: ArrayLike, activation: str) -> NDArray[np.float64]:
     """Gives the scores ``[..., classes]`` of outputs; ``activation`` is none, softmax or sigmoid.

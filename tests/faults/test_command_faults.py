@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -172,3 +173,18 @@ def test_f40_a_closed_stdout_is_no_error(arguments: str, reader: str) -> None:
     command = f"({program}) | {reader}; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_f40_an_interrupt_that_passes_an_eval_ends_with_130_and_not_by_a_signal(tmp_path: Path) -> None:
+    """CPython remembers such an interrupt and ends itself by SIGINT; importing a dataclass or named tuple is one."""
+    code = (
+        "from birdnet_deploy.cli import main\n"
+        "def interrupt(): raise KeyboardInterrupt\n"
+        "main.main.main = lambda **_: eval('interrupt()', {'interrupt': interrupt})\n"
+        "main.entry([])\n"
+    )
+    (tmp_path / "evals.py").write_text(code)
+    env = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
+    command = [sys.executable, "-m", "evals"]  # it does so for a module
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")

@@ -29,6 +29,7 @@ from tests.support.refusals import hashes, refused
 from tests.support.small_models import edit_config, edit_weights, layer_config, members, write_members
 
 ROOT = Path(__file__).resolve().parents[2]
+QUICK = ("--ranges", "minmax", "--fidelity", "basic")  # where it is not the figures that matter
 
 
 @pytest.fixture
@@ -174,7 +175,7 @@ def test_f09_labels_that_are_refused_name_the_line(
 def test_f09_a_mark_and_windows_line_ends_are_taken(model: Path, recordings: Path, tmp_path: Path) -> None:
     text = model.with_name("small_labels.txt").read_text(encoding="utf-8")
     model.with_name("small_labels.txt").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
-    done = birdnet_deploy("convert", model, "--calibration", recordings, "-o", tmp_path / "o")
+    done = birdnet_deploy("convert", model, "--calibration", recordings, *QUICK, "-o", tmp_path / "o")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "o/labels.txt").read_bytes() == text.encode()
 
@@ -217,7 +218,7 @@ def test_f11_an_unreadable_file_is_counted_and_stops_only_when_strict(
     victim = sorted(recordings.rglob("*.wav"))[1]
     victim.write_bytes(victim.read_bytes()[:20])
     convert(3, model, victim.name, options=("--strict",))
-    done = birdnet_deploy("convert", model, "--calibration", recordings, "-o", tmp_path / "o")
+    done = birdnet_deploy("convert", model, "--calibration", recordings, *QUICK, "-o", tmp_path / "o")
     assert done.returncode == 0, done.stderr
     assert victim.name in done.stderr
 
@@ -294,10 +295,13 @@ def test_f13_the_converter_dies(
     assert hashes(kept.parent) == before
 
 
-def test_f40_interrupted_while_converting(model: Path, recordings: Path, kept: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_f40_interrupted_while_converting(
+    model: Path, recordings: Path, kept: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     before = hashes(kept.parent)
     running, worker = _converting(model, recordings, kept, tmp_path / "tmp")
-    running.send_signal(signal.SIGINT)
+    running.send_signal(number)
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 130, errors
     assert "Traceback" not in errors
@@ -332,5 +336,5 @@ def test_the_archive_helpers_write_what_keras_reads(model: Path, recordings: Pat
     )
     with h5py.File(data) as file:
         assert "layers" in file
-    done = birdnet_deploy("convert", model, "--calibration", recordings, "-o", tmp_path / "o")
+    done = birdnet_deploy("convert", model, "--calibration", recordings, *QUICK, "-o", tmp_path / "o")
     assert done.returncode == 0, done.stderr

@@ -25,8 +25,13 @@ from tests.support.refusals import hashes
 CLEAN = Path(__file__).parent / "streams/clean.bin"
 
 
-def test_f23_convert_killed_before_any_write(small_model: Path, small_bundle: Path, tmp_path: Path) -> None:
-    """At each write of the conversion and of its publishing the bundle is the old one or the new one, whole."""
+def test_f23_convert_has_the_old_or_the_new_bundle_before_every_write(
+    small_model: Path, small_bundle: Path, tmp_path: Path
+) -> None:
+    """At each write of the conversion and of its publishing the bundle is the old one or the new one, whole.
+
+    It is looked at there, not killed: dozens of conversions take minutes. Publishing is killed in test_kill_points.
+    """
     out = Path(shutil.copytree(small_bundle, tmp_path / "kept/out"))
     request = pipeline.ConvertRequest(
         model=small_model / "small.keras", calibration=str(small_model / "recordings"), output=out,

@@ -14,6 +14,7 @@ import numpy as np
 
 from birdnet_deploy.artifacts import CONFIG_FILE, LABELS_FILE, LOCK_FILE, MODEL_FILE
 from tests.fuzz.driver import Target
+from tests.fuzz.evaluations import evaluation_targets
 from tests.fuzz.mutate import change_value, changed, changed_json, changed_zip, dumped
 from tests.fuzz.serial import changed_stream, read_stream, stream_seeds
 from tests.fuzz.sounds import array_seeds, sound_seeds
@@ -23,7 +24,8 @@ _CONFIG, _MODEL, _USAGE, _BOARD = 2, 3, 2, 7
 
 def all_targets(model: Path, bundle: Path) -> tuple[Target, ...]:
     """Gives every target; ``model`` is a folder with ``small.keras``, ``bundle`` its bundle."""
-    return (*_model_targets(model, bundle), *_text_targets(model, bundle), *_sound_targets(), *_board_targets())
+    texts, sounds = _text_targets(model, bundle), _sound_targets()
+    return (*_model_targets(model, bundle), *texts, *sounds, *_board_targets(), *evaluation_targets())
 
 
 def _codes(*codes: int) -> frozenset[int]:

@@ -23,6 +23,7 @@ GROUPS = {
     "reports": ("stedgeai_json", "stedgeai_report", "st_validate", "card_manifest"),
     "sounds": ("audio", "arrays"),
     "lines": ("serial", "saved_log", "saved_lines"),
+    "evaluations": ("annotations_csv", "annotations_txt", "archive_csv", "journal", "ioc", "board_report"),
     "c": tuple(harness.corpus for harness in native.HARNESSES),
 }
 CASES = sorted(path for path in CORPUS.glob("*/*") if path.is_file())

@@ -67,6 +67,23 @@ def test_an_interrupt_ends_the_children_too(tmp_path: Path) -> None:
     assert gone(int(pid_file.read_text()))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of the death of their parent")
+def test_the_child_of_a_parent_that_is_killed_ends(tmp_path: Path) -> None:
+    child = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    code = (
+        "import sys; from pathlib import Path; from birdnet_deploy.support.process import run_child\n"
+        f"run_child([sys.executable, '-c', {child!r}], log=Path({str(tmp_path / 'log')!r}), timeout_s=60)"
+    )
+    parent = subprocess.Popen(python(code))
+    for _ in range(200):
+        if (tmp_path / "pid").exists() and (tmp_path / "pid").read_text():
+            break
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
 def test_scratch_folders_vanish_and_those_of_dead_runs_are_swept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,9 +41,9 @@ def read_heard(golden: Path) -> Heard | None:
         ValueError,
         LookupError,
         EOFError,
+        NotImplementedError,
         zipfile.BadZipFile,
         zlib.error,
-        NotImplementedError,
         MemoryError,
     ):
         return None

@@ -59,8 +59,10 @@ def test_a_manifest_names_its_recordings(tmp_path: Path) -> None:
     assert list(archive.names) == ["a/x.wav", "a/y.wav", "b, 2.wav", "c.wav"]
     assert archive.root == tmp_path
     assert not archive.labelled
-    manifest.write_text("file,label\nx.wav,Great Tit\n")
-    assert open_archive(manifest).labelled
+    for mark in ",;\t":
+        manifest.write_text(f"file{mark}label\nx.wav{mark}Great Tit\n")
+        assert list(open_archive(manifest).names) == ["x.wav"]
+        assert open_archive(manifest).labelled
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,8 @@ def _refuse_foreign(request: EvaluateRequest) -> None:
 def _header(request: EvaluateRequest, ready: Prepared) -> dict[str, Any]:
     """Gives what a journal says of itself, but for what computes, which the workers know."""
     shard = list(request.shard) if request.shard else None
-    return {"job": ready.job.portable().to_json(), "labels": list(ready.labels), "shard": shard}
+    told = {"job": ready.job.portable().to_json(), "labels": list(ready.labels), "shard": shard}
+    return {**told, "calibrated": None if ready.calibrated is None else list(ready.calibrated)}
 
 
 def _journal(request: EvaluateRequest, ready: Prepared, header: dict[str, Any], runner: Runner) -> Journal:

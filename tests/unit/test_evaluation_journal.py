@@ -78,5 +78,8 @@ def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
 def test_a_folder_is_held_by_one_evaluation(tmp_path: Path) -> None:
     with held(tmp_path), pytest.raises(OutputRefused, match="another evaluation writes here"), held(tmp_path):
         pass
+    for name in (".results.csv.staging-7", ".mine.staging-7"):
+        (tmp_path / name).touch()
     with held(tmp_path):
         pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".mine.staging-7"]

@@ -117,7 +117,7 @@ def entry(arguments: Sequence[str] | None = None) -> None:
 def _unexpected(error: Exception) -> int:
     """Tells what no stage expected: a disk that is full under stdout or a temporary file, else a mistake of ours."""
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
-        where = error.filename or "the output"
+        where = error.filename2 or error.filename or "the output"  # of a copy the second is what was written
         refused = OutputRefused(f"cannot be written ({error.strerror})", where=where, fix=_ROOM)
         _drop_stdout()
         return _complain(f"error: {refused.line}", refused.exit_code)

@@ -123,7 +123,7 @@ def _unexpected(error: Exception) -> int:
     """Tells what no stage expected: no room under stdout or a temporary file, a path that no system call takes, a
     mistake of ours."""
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
-        where = error.filename or "the output"
+        where = error.filename2 or error.filename or "the output"  # of a copy the second is what was written
         refused = OutputRefused(f"cannot be written ({error.strerror})", where=where, fix=_ROOM)
         _drop_stdout()
         return _complain(f"error: {refused.line}", refused.exit_code)

@@ -88,7 +88,8 @@ def _of_folder(root: Path) -> Archive:
 def _of_manifest(path: Path) -> Archive:
     try:
         text = read_input_text(path, _MANIFEST_BYTES)
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
+        delimiter = max(",;\t", key=text.partition("\n")[0].count)  # as label files are read
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
         header = [name.strip().lower() for name in next(rows, [])]
         column = next((header.index(name) for name in FILE_HEADINGS if name in header), None)
         if column is None:

@@ -45,9 +45,13 @@ class _Rows:
 class Collector(Closing):
     """Takes results and keeps what figures need; memory does not grow with recordings, but temporary files do."""
 
-    def __init__(self, truth: Truth, pooling: Pooling, temperature: float, window_s: float, overlap_s: float) -> None:
+    def __init__(
+        self, truth: Truth, pooling: Pooling, temperature: float, window_s: float, overlap_s: float,
+        calibrating: frozenset[str] = frozenset(),
+    ) -> None:  # fmt: skip
         self._truth, self._pooling, self._temperature = truth, pooling, temperature
         self._window_s, self._overlap_s = window_s, overlap_s
+        self._calibrating = calibrating
         self._stack = ExitStack()
         self._engines: tuple[str, ...] = ()
         self._files: _Rows | None = None
@@ -55,7 +59,7 @@ class Collector(Closing):
         self.agreement: Agreement | None = None
         self.statuses: Counter[str] = Counter()
         self.windows = 0
-        self.labelled = 0
+        self.labelled = self.calibrated = 0
         self.kernels: dict[str, str] = {}
 
     def close(self) -> None:
@@ -75,6 +79,7 @@ class Collector(Closing):
     def _add(self, result: FileResult) -> None:
         scores = self._scores(result)
         self.windows += result.windows
+        self.calibrated += result.sha256 in self._calibrating
         if self.agreement is not None:
             self.agreement.add(scores, [found.outputs for found in result.engines])
         truth = self._truth.of(result.file)

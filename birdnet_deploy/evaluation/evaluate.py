@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -101,8 +101,12 @@ def evaluate(request: EvaluateRequest, progress: Progress | None = None) -> Eval
             header = _header(request, ready)
             truth_of(archive, header, request.summary)  # label files that are wrong are told before the work
             start = request.start or _local(request)
-            with start(ready.job, archive.root) as runner, _journal(request, ready, header, runner) as journal:
-                return _run(request, archive, names, journal, runner, progress)
+            with ExitStack() as stack:
+                runner = stack.enter_context(start(ready.job, archive.root))
+                with _journal(request, ready, header, runner) as journal:
+                    recorded = _run(request, archive, names, journal, runner, progress)
+                    stack.close()  # what evaluates needs no memory while tables are written
+                    return _finished(request, archive, recorded, journal, progress)
 
 
 def _is_mine(name: str, shard: tuple[int, int] | None) -> bool:
@@ -129,7 +133,8 @@ def _refuse_foreign(request: EvaluateRequest) -> None:
 def _header(request: EvaluateRequest, ready: Prepared) -> dict[str, Any]:
     """Gives what a journal says of itself, but for what computes, which the workers know."""
     shard = list(request.shard) if request.shard else None
-    return {"job": ready.job.portable().to_json(), "labels": list(ready.labels), "shard": shard}
+    told = {"job": ready.job.portable().to_json(), "labels": list(ready.labels), "shard": shard}
+    return {**told, "calibrated": None if ready.calibrated is None else list(ready.calibrated)}
 
 
 def _journal(request: EvaluateRequest, ready: Prepared, header: dict[str, Any], runner: Runner) -> Journal:
@@ -164,7 +169,8 @@ def _journal(request: EvaluateRequest, ready: Prepared, header: dict[str, Any], 
 
 def _run(
     request: EvaluateRequest, archive: Archive, names: list[str], journal: Journal, runner: Runner, progress: Progress
-) -> Evaluation:
+) -> _Recorded:
+    """Evaluates what the journal does not have; gives where it has each recording."""
     recorded = _recorded(journal, archive, names)
     plan = {
         "archive": str(request.archive.absolute()), "names": len(archive.names),
@@ -190,14 +196,22 @@ def _run(
         progress.advance(missing - recorded.missing, missing)
     if recorded.missing:
         raise ModelError(f"{recorded.missing} recordings gave no record", where=request.output, fix="--resume")
+    recorded.evaluated = missing
+    return recorded
+
+
+def _finished(
+    request: EvaluateRequest, archive: Archive, recorded: _Recorded, journal: Journal, progress: Progress
+) -> Evaluation:
     finished = None
     if request.shard is None:
         truth = truth_of(archive, journal.header, request.summary)
         where = ((journal, int(place)) for place in recorded.places)
         finished = finish(request.output, where, journal.header, truth, request.summary, progress)
     return Evaluation(
-        request.output, len(names), missing, recorded.statuses, archive.unentered, finished, request.shard
-    )
+        request.output, len(recorded.places), recorded.evaluated, recorded.statuses, archive.unentered, finished,
+        request.shard,
+    )  # fmt: skip
 
 
 class _Recorded:
@@ -207,6 +221,7 @@ class _Recorded:
         self.places: NDArray[np.int64] = np.full(count, -1, np.int64)
         self._kinds = np.zeros(count, np.int8)
         self.missing = count
+        self.evaluated = 0  # in this run
 
     def note(self, index: int, place: int, status: str) -> None:
         """Notes where a recording is."""

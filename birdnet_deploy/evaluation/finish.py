@@ -79,6 +79,7 @@ def finish(
     options = SummaryOptions(
         window_s=config.chunk_duration, pooling=request.pooling, temperature=request.temperature,
         thresholds=request.thresholds, bootstrap=request.bootstrap,
+        calibrated=None if header.get("calibrated") is None else frozenset(header["calibrated"]),
     )  # fmt: skip
     results = counted.passed(_results(places, header))
     with written(results, folder, request.form, header["fingerprint"]["lock"]) as passed:

@@ -199,7 +199,8 @@ def held(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise OutputRefused("another evaluation writes here", where=folder, fix="wait for it") from error
-        for leftover in folder.glob(".*.staging-*"):
-            if leftover.is_file():
-                leftover.unlink()
+        for name in ("journal.bin", "results.*", "files.csv", "summary.json"):  # of others nothing is swept
+            for leftover in folder.glob(f".{name}.staging-*"):
+                if leftover.is_file():
+                    leftover.unlink()
         yield

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from birdnet_deploy.evaluation.intervals import Array, Bootstrap, bounds, estimate, ratios, resamples
 from birdnet_deploy.evaluation.metrics import Ranked, measure_names, measures
+from birdnet_deploy.evaluation.spool import portions
 
 _BLOCK_VALUES = 2**20  # scores in memory at once
 
@@ -60,8 +61,8 @@ def measure_level(
     rows and the same resamples.
     """
     names = measure_names(thresholds)
-    classes = np.flatnonzero(level.truth.any(axis=0))
-    positives = level.truth.sum(axis=0)
+    positives = np.sum([part.sum(axis=0) for part in portions(level.truth, _BLOCK_VALUES)], axis=0)
+    classes = np.flatnonzero(positives)
     found = _Figures(level, labels, names, positives)
     shape = (len(level.engines), len(names))
     points, drawn = (_Macro(np.zeros((n, *shape)), np.zeros((n, *shape))) for n in (1, bootstrap.replicates))
@@ -92,7 +93,9 @@ def _block_figures(
 ) -> tuple[Array, Array]:
     """Gives the figures ``[engines, measures, block]`` and those of resamples ``[resamples, engines, measures,
     block]``."""
-    scores, truth = np.ascontiguousarray(level.scores[:, :, block].transpose(1, 2, 0)), level.truth[:, block].T.copy()
+    scores = np.concatenate([part[:, :, block] for part in portions(level.scores, _BLOCK_VALUES)])
+    scores = np.ascontiguousarray(scores.transpose(1, 2, 0))
+    truth = np.concatenate([part[:, block] for part in portions(level.truth, _BLOCK_VALUES)]).T.copy()
     points = np.array([[measures(t, s, thresholds) for t, s in zip(truth, found, strict=True)] for found in scores])
     ranked = [[Ranked(t, s, level.units, thresholds) for t, s in zip(truth, found, strict=True)] for found in scores]
     parts = []
@@ -107,11 +110,13 @@ def _top1(level: Level, bootstrap: Bootstrap) -> tuple[Array, Array]:
     equal scores the first class counts."""
     right = np.zeros((level.recordings, len(level.engines)))
     known = np.zeros((level.recordings, 1))
-    labelled = np.flatnonzero(level.truth.any(axis=1))
-    for rows in np.array_split(labelled, max(1, level.scores[0].size * len(labelled) // _BLOCK_VALUES + 1)):
-        best = level.scores[rows].argmax(axis=2)
-        np.add.at(right, level.units[rows], np.take_along_axis(level.truth[rows], best, axis=1))
-        np.add.at(known[:, 0], level.units[rows], 1)
+    first = 0
+    for scores in portions(level.scores, _BLOCK_VALUES):
+        truth, units = level.truth[first : first + len(scores)], level.units[first : first + len(scores)]
+        rows, first = truth.any(axis=1), first + len(scores)
+        found = np.take_along_axis(truth[rows], scores[rows].argmax(axis=2), axis=1)
+        np.add.at(right, units[rows], found)
+        np.add.at(known[:, 0], units[rows], 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         return right.sum(axis=0) / known.sum(axis=0), ratios(right, known, bootstrap)
 

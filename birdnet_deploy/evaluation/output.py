@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Format = Literal["parquet", "csv"]
 FORMATS: tuple[Format, ...] = ("parquet", "csv")
 RESULTS, FILES_FILE, SUMMARY_FILE = "results", "files.csv", "summary.json"
-_GROUP_ROWS = 8192
+_GROUP_VALUES = 2**18  # of a list column in a row group: what is held grows with neither recordings nor classes
 
 
 class _Table(Protocol):
@@ -99,6 +99,7 @@ def _floats(values: Any) -> str:
 
 @contextmanager
 def _parquet(path: Path, lock: str) -> Iterator[_Table]:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     beside = path.with_name(f".{path.name}.staging-{os.getpid()}")
@@ -108,6 +109,7 @@ def _parquet(path: Path, lock: str) -> Iterator[_Table]:
             table = _ParquetTable(writer, lock)
             yield table
             table.flush()
+        pa.default_memory_pool().release_unused()  # figures come next
         descriptor = os.open(beside, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -129,13 +131,16 @@ class _ParquetTable:
         self._held: list[pyarrow.Table] = []
         self._waiting: list[FileResult] = []
         self._rows = 0
+        self._group = 1
 
     def add(self, result: FileResult) -> None:
         """Takes the rows of one recording."""
-        if result.engines:
-            self._waiting.append(result)
-            self._rows += result.windows * len(result.engines)
-        if self._rows >= _GROUP_ROWS:
+        if not result.engines:
+            return
+        self._group = max(1, _GROUP_VALUES // result.engines[0].scores.shape[1])
+        self._waiting.append(result)
+        self._rows += result.windows * len(result.engines)
+        if self._rows >= self._group:
             self._write(whole_only=True)
 
     def flush(self) -> None:
@@ -151,9 +156,9 @@ class _ParquetTable:
         if not self._held:
             return
         table = pa.concat_tables(self._held).combine_chunks()
-        end = table.num_rows - table.num_rows % _GROUP_ROWS if whole_only else table.num_rows
-        for first in range(0, end, _GROUP_ROWS):
-            self._writer.write_table(table.slice(first, min(_GROUP_ROWS, end - first)), row_group_size=_GROUP_ROWS)
+        end = table.num_rows - table.num_rows % self._group if whole_only else table.num_rows
+        for first in range(0, end, self._group):
+            self._writer.write_table(table.slice(first, min(self._group, end - first)), row_group_size=self._group)
         left = table.slice(end)
         self._held = [pa.Table.from_batches(left.to_batches(), left.schema)] if left.num_rows else []
         self._rows = left.num_rows

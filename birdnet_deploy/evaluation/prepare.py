@@ -32,13 +32,17 @@ _CALIBRATION = 16  # windows that the exact simplifications of the float graph a
 
 @dataclass(frozen=True)
 class Prepared:
-    """A job with what a journal tells of it: the SHA-256 of what each engine runs, labels and config of the model."""
+    """A job with what a journal tells of it: the SHA-256 of what each engine runs, labels and config of the model.
+
+    ``calibrated`` are the SHA-256 of the recordings that calibrated the bundle, None where its lock does not say.
+    """
 
     job: Job
     models: Mapping[str, str]
     labels: tuple[str, ...]
     config: ModelConfig
     name: str
+    calibrated: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,14 @@ def _of_bundle(opened: Bundle, wanted: Wanted, folder: Path, progress: Progress)
         network=absolute(network), prologue=absolute(prologue), float_model=absolute(float_path),
         frontend=absolute(frontend), twin=absolute(twin),
     )  # fmt: skip
-    return Prepared(job, models, opened.labels, opened.config, opened.path.name)
+    return Prepared(job, models, opened.labels, opened.config, opened.path.name, _calibrated(opened.lock))
+
+
+def _calibrated(lock: Mapping[str, Any]) -> tuple[str, ...] | None:
+    told = lock.get("calibration")
+    if not isinstance(told, Mapping) or not isinstance(told.get("files"), list):
+        return None  # others converted it
+    return tuple(sorted({entry["sha256"] for entry in told["files"] if entry["role"] == "calibration"}))
 
 
 def _engines(asked: Sequence[str], has_float: bool, where: Path) -> tuple[str, ...]:

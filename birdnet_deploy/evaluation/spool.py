@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import tempfile
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -35,3 +37,12 @@ class Spool(Closing):
             return np.empty((0, *self._shape), self._dtype)
         self._file.flush()
         return np.memmap(self._file, self._dtype, mode="r", shape=(self.rows, *self._shape))
+
+
+def portions(rows: NDArray[Any], values: int) -> Iterator[NDArray[Any]]:
+    """Yields all rows in slices of about ``values`` values; of a spool only the last of them stays in memory."""
+    at_once = max(1, values // max(1, rows[:1].size))
+    for first in range(0, len(rows), at_once):
+        yield rows[first : first + at_once]
+        if isinstance(rows.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            rows.base.madvise(mmap.MADV_DONTNEED)

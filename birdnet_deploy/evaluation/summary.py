@@ -20,7 +20,10 @@ _SHOWN = 50  # labels that the model lacks
 
 @dataclass(frozen=True)
 class SummaryOptions:
-    """How files are scored and figures computed; ``window_s`` is the length of the model's window in seconds."""
+    """How files are scored and figures computed; ``window_s`` is the length of the model's window in seconds.
+
+    ``calibrated`` are the SHA-256 of the recordings that calibrated the model, None where that is not known.
+    """
 
     window_s: float
     pooling: Pooling = "mean"
@@ -28,6 +31,7 @@ class SummaryOptions:
     thresholds: tuple[float, ...] = THRESHOLDS
     overlap_s: float = MIN_OVERLAP_S
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
+    calibrated: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,10 @@ def summarise(
     for a table beside a recording where the truth is strict.
     """
     progress = progress or Silent()
-    with Collector(truth, options.pooling, options.temperature, options.window_s, options.overlap_s) as collected:
+    calibrated = options.calibrated or frozenset()
+    with Collector(
+        truth, options.pooling, options.temperature, options.window_s, options.overlap_s, calibrated
+    ) as collected:
         progress.step("reading results")
         collected.take(results)
         progress.step("computing figures and intervals")
@@ -65,6 +72,7 @@ def summarise(
             "kernels": collected.kernels,
             "files": dict(sorted(collected.statuses.items())),
             "windows": collected.windows,
+            "calibrated": None if options.calibrated is None else collected.calibrated,
             "truth": _coverage(truth, collected.labelled),
             "pooling": _pooling(options),
             "bootstrap": {**asdict(options.bootstrap), "level": LEVEL, "method": "percentile", "unit": "recording"},

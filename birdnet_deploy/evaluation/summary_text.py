@@ -33,6 +33,9 @@ def _coverage(data: Mapping[str, Any]) -> list[str]:
         f"files: {files}; {data['windows']:,} windows",
         f"labelled: {truth['labelled']:,} files; without labels: {truth['unlabelled']:,} (counted, not used)",
     ]
+    if data["calibrated"]:
+        of = sum(data["files"].values())
+        lines.append(f"{data['calibrated']:,} of these {of:,} files calibrated the bundle: they judge it too kindly")
     if truth["unknown_labels"]:
         first = ", ".join(printable(entry["label"]) for entry in truth["most_unknown"][:3])
         lines.append(

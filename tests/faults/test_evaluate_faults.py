@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -174,3 +176,11 @@ def test_a_full_disk_leaves_a_journal_that_can_be_resumed(
     monkeypatch.undo()
     done = run(small_bundle, archive, tmp_path / "out", resume=True)
     assert (done.evaluated, dict(done.statuses)) == (3, {"ok": 6})
+
+
+def test_a_full_disk_under_a_copy_names_the_copy() -> None:
+    script = "import sys; from birdnet_deploy.cli.main import _unexpected as told\n"
+    script += "sys.exit(told(OSError(28, 'No space left on device', 'source.c', None, 'copy.c')))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == OutputRefused.exit_code
+    assert done.stderr.startswith("error: copy.c: cannot be written (No space left on device)")

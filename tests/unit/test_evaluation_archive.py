@@ -23,7 +23,16 @@ def test_recordings_are_sorted_by_code_point_and_known_by_their_suffix(tmp_path:
     assert list(open_archive(tmp_path).names) == ["B.ogg", "a/z/q.wav", "a/é.mp3", "b.flac", "b/x.WAV"]
 
 
-def test_links_are_followed_once_and_never_hide_a_folder(tmp_path: Path) -> None:
+def test_links_are_followed_once_and_never_hide_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir, walked = os.scandir, 0
+
+    def counted(path: Path) -> object:
+        nonlocal walked
+        walked += 1
+        assert walked < 20, "a loop is walked again and again"
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", counted)
     touch(tmp_path / "top", "real/x.wav", "z/y.wav")
     outside = touch(tmp_path / "outside", "o.wav")
     (tmp_path / "top/real/loop").symlink_to("..")
@@ -59,8 +68,10 @@ def test_a_manifest_names_its_recordings(tmp_path: Path) -> None:
     assert list(archive.names) == ["a/x.wav", "a/y.wav", "b, 2.wav", "c.wav"]
     assert archive.root == tmp_path
     assert not archive.labelled
-    manifest.write_text("file,label\nx.wav,Great Tit\n")
-    assert open_archive(manifest).labelled
+    for mark in ",;\t":
+        manifest.write_text(f"file{mark}label\nx.wav{mark}Great Tit\n")
+        assert list(open_archive(manifest).names) == ["x.wav"]
+        assert open_archive(manifest).labelled
 
 
 @pytest.mark.parametrize(

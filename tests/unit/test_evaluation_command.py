@@ -31,6 +31,8 @@ from birdnet_deploy.evaluation.jobs import job_from_json
 from birdnet_deploy.evaluation.merge import MergeRequest, merge
 from birdnet_deploy.evaluation.prepare import Wanted, prepared
 from birdnet_deploy.evaluation.results import window_schema
+from birdnet_deploy.evaluation.summary import Summary
+from birdnet_deploy.evaluation.summary_text import summary_lines
 from birdnet_deploy.prologue.file import read_prologue
 from birdnet_deploy.prologue.reference import run_reference
 from birdnet_deploy.support.hashes import sha256_file
@@ -104,6 +106,17 @@ def test_the_table_has_a_row_for_each_window_and_engine(evaluated: Path, small_m
     assert {(row["engine"], row["kernel"]) for row in rows} == {
         ("float", "xnnpack"), ("int8", "xnnpack"), ("device-twin", "c-host"),
     }  # fmt: skip
+
+
+def test_recordings_that_also_calibrated_are_told(evaluated: Path, small_bundle: Path) -> None:
+    files = open_bundle(small_bundle).lock["calibration"]["files"]
+    calibrating = {entry["sha256"] for entry in files if entry["role"] == "calibration"}
+    with (evaluated / "files.csv").open(encoding="utf-8", newline="") as file:
+        found = [row["sha256"] in calibrating for row in csv.DictReader(file)]
+    data = json.loads((evaluated / "summary.json").read_text())
+    assert 0 < data["calibrated"] == sum(found) < len(found)
+    told = f"{sum(found)} of these {len(found)} files calibrated the bundle"
+    assert told in "\n".join(summary_lines(Summary(data)))
 
 
 def test_int8_and_twin_give_what_litert_gives_on_the_same_windows(

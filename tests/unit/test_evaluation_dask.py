@@ -130,9 +130,11 @@ def test_each_recording_comes_once_and_workers_keep_their_engines(
         assert set(pool.kernels) == {"int8"}
         first = sorted(pool.run(names, most_files=7))
         children = client.run(_children)
-        assert all(children.values()), "a worker evaluates in no process of its own"
+        assert any(children.values()), "no worker evaluates in a process of its own"  # one may have taken all tasks
         assert sorted(pool.run(names)) == first
-        assert client.run(_children) == children, "a process was started anew"
+        again = client.run(_children)
+        kept = {worker: pids for worker, pids in children.items() if pids}
+        assert {worker: again[worker] for worker in kept} == kept, "a process was started anew"
     assert len(first) == len(set(first)) == FILES
 
 

@@ -66,6 +66,17 @@ def test_a_flipped_byte_ends_the_journal_before_its_record(tmp_path: Path) -> No
         assert len(kept) <= sum(place <= flipped for place in places)
 
 
+def test_what_lies_behind_a_tear_never_comes_back(tmp_path: Path) -> None:
+    broken = bytearray(make(tmp_path / "j").read_bytes())
+    broken[broken.index(b"first")] ^= 0x10
+    (tmp_path / "j").write_bytes(broken)
+    with open_journal(tmp_path / "j", append=True) as journal:
+        assert [record for _, record in journal.records()] == [b""]
+        assert journal.cut() == len(broken) - broken.index(b"BNJ1F", broken.index(b"BNJ1F") + 1)
+        journal.append(b"again")  # as long as what was broken: whole frames would follow it
+    assert read(tmp_path / "j") == [b"", b"again"]
+
+
 def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
     for content in (b"", b"BNJ1", b"x" * 100):
         (tmp_path / "j").write_bytes(content)
@@ -78,5 +89,8 @@ def test_what_is_no_journal_is_refused(tmp_path: Path) -> None:
 def test_a_folder_is_held_by_one_evaluation(tmp_path: Path) -> None:
     with held(tmp_path), pytest.raises(OutputRefused, match="another evaluation writes here"), held(tmp_path):
         pass
+    for name in (".results.csv.staging-7", ".mine.staging-7"):
+        (tmp_path / name).touch()
     with held(tmp_path):
         pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", ".mine.staging-7"]

@@ -67,7 +67,7 @@ def _summary_options(function: Any) -> Any:
             "--format", "form", type=click.Choice(["parquet", "csv"]), default="parquet", show_default=True,
             help="Of results.*: a row for each window and engine.",
         ),
-        click.option("--force", is_flag=True, help="Begin anew where the folder holds an evaluation."),
+        click.option("--force", is_flag=True, help="Begin anew where the folder holds an evaluation; a copy is kept."),
         output_format_option,
     )  # fmt: skip
     for option in reversed(options):

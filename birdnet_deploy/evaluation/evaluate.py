@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from birdnet_deploy.errors import AudioError, CheckFailed, DeployError, ModelError, OutputRefused
 from birdnet_deploy.evaluation.archive import Archive, names_sha256, open_archive, shard_of
-from birdnet_deploy.evaluation.finish import JOURNAL, Finish, SummaryRequest, finish, truth_of
+from birdnet_deploy.evaluation.finish import JOURNAL, Finish, SummaryRequest, finish, keep_copies, truth_of
 from birdnet_deploy.evaluation.jobs import Job, check_told, differences, fingerprint
 from birdnet_deploy.evaluation.journal import Journal, create_journal, held, open_journal
 from birdnet_deploy.evaluation.pool import Pool
@@ -127,7 +127,7 @@ def _refuse_foreign(request: EvaluateRequest) -> None:
     others = [path.name for path in folder.iterdir() if not path.name.startswith(".") and path.name != PREPARED]
     if not has_journal and others and not request.force:
         listed = ", ".join(sorted(others)[:5])
-        raise OutputRefused(f"holds other files ({listed})", where=folder, fix="choose another -o")
+        raise OutputRefused(f"holds other files ({listed})", where=folder, fix="choose another -o, or --force")
 
 
 def _header(request: EvaluateRequest, ready: Prepared) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def _journal(request: EvaluateRequest, ready: Prepared, header: dict[str, Any], 
     kernels = dict(runner.kernels)
     told = {**header, "fingerprint": fingerprint(ready.job, ready.models, kernels), "kernels": kernels}
     if request.force and not request.resume:
-        path.unlink(missing_ok=True)
+        keep_copies(request.output)
     if not path.exists():
         return create_journal(path, told)
     journal = open_journal(path, append=True)

@@ -15,7 +15,7 @@ from birdnet_deploy.evaluation.jobs import job_from_json
 from birdnet_deploy.evaluation.journal import Journal
 from birdnet_deploy.evaluation.labels import Truth
 from birdnet_deploy.evaluation.metrics import TEMPERATURE, THRESHOLDS, Pooling
-from birdnet_deploy.evaluation.output import FILES_FILE, RESULTS, SUMMARY_FILE, Format, written
+from birdnet_deploy.evaluation.output import FILES_FILE, FORMATS, RESULTS, SUMMARY_FILE, Format, written
 from birdnet_deploy.evaluation.records import decode
 from birdnet_deploy.evaluation.results import OK, FileResult
 from birdnet_deploy.evaluation.summary import Summary, SummaryOptions, summarise
@@ -23,6 +23,7 @@ from birdnet_deploy.model.config import config_from_mapping
 from birdnet_deploy.support import jsonfile
 from birdnet_deploy.support.files import replaced_text
 from birdnet_deploy.support.progress import Progress
+from birdnet_deploy.support.publish import free_name
 
 JOURNAL = "journal.bin"
 _SHOWN = 20  # recordings without results that are named
@@ -115,3 +116,12 @@ class _Counted:
             if result.status != OK and len(self.lost) < _SHOWN:
                 self.lost.append((result.file, result.status, result.detail))
             yield result
+
+
+def keep_copies(folder: Path) -> None:
+    """Puts what an evaluation would replace in ``folder`` aside, as ``<name>.bak-N``."""
+    tables = (f"{RESULTS}.{form}" for form in FORMATS)
+    for name in (JOURNAL, *tables, FILES_FILE, SUMMARY_FILE):
+        path = folder / name
+        if path.exists() or path.is_symlink():
+            path.rename(free_name(path))

@@ -14,7 +14,7 @@ import numpy as np
 
 from birdnet_deploy.errors import CheckFailed, OutputRefused, UsageError
 from birdnet_deploy.evaluation.archive import Archive, names_sha256, open_archive
-from birdnet_deploy.evaluation.finish import JOURNAL, Finish, SummaryRequest, finish, truth_of
+from birdnet_deploy.evaluation.finish import JOURNAL, Finish, SummaryRequest, finish, keep_copies, truth_of
 from birdnet_deploy.evaluation.jobs import check_told, differences
 from birdnet_deploy.evaluation.journal import Journal, held, open_journal
 from birdnet_deploy.evaluation.records import GONE, head_of
@@ -141,6 +141,8 @@ def _prepare(request: MergeRequest) -> None:
         raise OutputRefused(f"cannot write here ({error.strerror})", where=folder, fix="choose another -o") from error
     if others and not request.force:
         raise OutputRefused(f"holds {', '.join(others[:5])}", where=folder, fix="choose another -o, or --force")
+    if request.force:
+        keep_copies(folder)
 
 
 def _in_order(shards: Sequence[_Shard], names: Sequence[str]) -> Iterator[tuple[Journal, int]]:

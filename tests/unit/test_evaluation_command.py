@@ -328,3 +328,16 @@ def test_what_cannot_be_evaluated_is_refused_before_any_work(
         shutil.copyfile(small_model / name, tmp_path / name.replace("small", "other", 1))
     refused("not the model that the bundle was made of", wanted=wanted)
     assert "'5/4' is not i/n" in fail(2, "evaluate", small_bundle, archive, "--shard", "5/4")
+
+
+def test_beginning_anew_keeps_a_copy(small_bundle: Path, archive: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "files.csv").write_text("mine")
+    assert "files.csv" in fail(5, "evaluate", small_bundle, archive, "-o", folder)
+    succeed("evaluate", small_bundle, archive, "-o", folder, "--force")
+    assert (folder / "files.csv.bak-1").read_text() == "mine"
+    held = {name: sha256_file(folder / name) for name in (*TABLES, "journal.bin")}
+    succeed("evaluate", small_bundle, archive, "-o", folder, "--force")
+    copies = {name: folder / f"{name}.bak-{2 if name == 'files.csv' else 1}" for name in held}
+    assert {name: sha256_file(path) for name, path in copies.items()} == held

@@ -29,7 +29,7 @@ def audio(small_model: Path) -> Path:
 
 
 def changed(small_project: Path, folder: Path, code: str) -> Path:
-    """A built copy of the project whose network does something else after its fifth window (the golden one is before)."""
+    """A built copy of the project whose network does something else after five windows and the golden one."""
     shutil.copytree(small_project, folder)
     source = folder / "generated/network.c"
     text = source.read_text()

@@ -19,7 +19,7 @@ help: ## show this list
 demo: tools $(STAMPS)/run $(DEMO)/model/demo.keras ## train a small model on synthesised songs and run it on an emulated Cortex-M55
 	@$(PY) examples/demo/demo.py $(DEMO)
 
-test: tools browser $(STAMPS)/test ## run the tests (about 15 minutes on two cores)
+test: tools browser $(STAMPS)/test ## run the tests (about 20 minutes on two cores)
 	@$(PYTEST) -m "not soak"
 
 soak: tools $(STAMPS)/test ## run the long tests

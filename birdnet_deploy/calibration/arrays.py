@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from pathlib import Path
-from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -16,13 +14,10 @@ from birdnet_deploy.calibration.survey import Survey, sounding
 from birdnet_deploy.errors import CalibrationError
 from birdnet_deploy.model.config import ModelConfig
 from birdnet_deploy.support.hashes import sha256_file
+from birdnet_deploy.support.npz import DAMAGED
 
 ARRAY_SUFFIXES = frozenset({".npz", ".npy"})
 
-_DAMAGED = (
-    OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error,
-    SyntaxError, TokenError, MemoryError,  # of numpy, which reads the header of an array as Python's own text
-)  # fmt: skip
 _MEMBER = "pcm.npy"
 _RATE_MEMBER = "sample_rate.npy"
 _MAX_RATE_BYTES = 1024
@@ -42,7 +37,7 @@ def read_pcm_windows(path: Path, config: ModelConfig) -> Survey:
     window = config.window_samples
     try:
         pcm = _checked_member(path, config)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise CalibrationError(
             f"not a readable array ({error})", where=path, fix="write it with numpy.savez"
         ) from error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from birdnet_deploy.errors import ModelError
+from birdnet_deploy.support.npz import DAMAGED
 
 # A compiled network for the NPU rounds layer by layer with shifts of its own, not as TensorFlow Lite does: outputs of a
 # network that works are off by a few steps. The C engine has TensorFlow Lite's bits.
@@ -47,7 +46,7 @@ def _read(path: Path) -> Mapping[str, Any] | None:
     try:
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in ("npu_input", "input", "output") if name in stored.files}
-    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED as error:
         raise ModelError(f"not readable golden windows ({type(error).__name__})", where=path, fix=_FIX) from error
 
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -19,16 +17,13 @@ import numpy as np
 from birdnet_deploy.errors import ModelError
 from birdnet_deploy.prologue.graph import KINDS, MAX_STEPS, Prologue, Step, check_prologue
 from birdnet_deploy.support.inputs import open_input
+from birdnet_deploy.support.npz import DAMAGED
 
 VERSION = 1
 MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_NAME = 80
 _FIX = "run convert again"
 _MEMBERS_OF_A_STEP = 5
-_DAMAGED = (
-    OSError, ValueError, LookupError, TypeError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error,
-    SyntaxError, TokenError, MemoryError,  # of numpy, which reads the header of an array as Python's own text
-)  # fmt: skip
 
 
 def prologue_bytes(prologue: Prologue) -> bytes:
@@ -73,7 +68,7 @@ def read_prologue(path: Path) -> Prologue:
         prologue = _prologue(members)
     except ModelError:
         raise
-    except _DAMAGED as error:
+    except DAMAGED as error:
         text = " ".join(str(error).split())[:100]
         raise ModelError(f"not a readable prologue ({text})", where=path, fix=_FIX) from error
     check_prologue(prologue, path)

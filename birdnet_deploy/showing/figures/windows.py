@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import wave
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 
 from birdnet_deploy.audio.quantize import quantize_input
 from birdnet_deploy.showing.figures.style import Picture, settings
+from birdnet_deploy.support.npz import DAMAGED
 
 _INKS = (("#1b1f24", "#ffffff"), ("#e6e9ed", "#15181c"))  # text and paper of the light and the dark page
 _SIZE, _DPI = (5.4, 2.7), 110
@@ -36,16 +35,7 @@ def read_heard(golden: Path) -> Heard | None:
     try:
         with np.load(golden, allow_pickle=False) as held:
             pcm, features = held["worst_pcm"], held["worst_features"]
-    except (
-        OSError,
-        ValueError,
-        LookupError,
-        EOFError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-        zlib.error,
-        MemoryError,
-    ):
+    except DAMAGED:
         return None
     if pcm.dtype != np.int16 or features.dtype != np.float32 or len(pcm) != len(features):
         return None
